@@ -1,0 +1,50 @@
+"""Every kind of event, declared once: its name, its fields in order, and what its cause is.
+
+The cause of an event is the sequence number of the event without which it would not have happened; 0 means the outside world.
+Following causes backwards from an interrupt ends at the hypercall in the other VM that raised it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EventKind(NamedTuple):
+    """One kind of event.
+
+    Arguments:
+        name: the value of `kind` in a trace.
+        fields: names of the fields besides seq, time, vm, vcpu, kind and cause.
+        cause: what the cause of such an event is, in words.
+        about: what happened, in words.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    cause: str
+    about: str
+
+
+def _table(*kinds: EventKind) -> dict[str, EventKind]:
+    assert len({kind.name for kind in kinds}) == len(kinds)
+    return {kind.name: kind for kind in kinds}
+
+
+KINDS = _table(
+    EventKind("vcpu_on", ("entry", "context"), "the call that powered it on", "A vCPU starts at its entry point."),
+    EventKind("vcpu_off", (), "the call that powered it off", "A vCPU is off."),
+    EventKind("hypercall", ("call", "arguments"), "none", "A guest asks the hypervisor, by either encoding."),
+    EventKind("hypercall_return", ("call", "results"), "its hypercall", "The hypervisor answers: x0 and the outputs."),
+    EventKind("smccc", ("conduit", "immediate", "function", "results"), "none", "An SMCCC, PSCI or unknown call and its answer."),
+    EventKind("virq_assert", ("source", "virq", "level"), "the hypercall", "An object asserts its virtual interrupt."),
+    EventKind("virq_clear", ("source", "virq"), "the hypercall", "An object withdraws its level."),
+    EventKind("irq_pending", ("intid",), "what asserted it", "An interrupt became pending in the vCPU's GIC."),
+    EventKind("irq_dropped", ("intid",), "what withdrew it", "An interrupt stopped being pending before it was taken."),
+    EventKind("irq_acknowledged", ("intid",), "its irq_pending", "The guest read the interrupt's INTID from ICC_IAR1_EL1."),
+    EventKind("irq_ended", ("intid",), "its irq_acknowledged", "The guest wrote ICC_EOIR1_EL1."),
+    EventKind("wait", (), "none", "A vCPU waits in WFI."),
+    EventKind("wake", (), "the irq_pending that woke it", "A waiting vCPU runs again."),
+    EventKind("unknown", ("what",), "none", "A guest touched something that is not modelled; reported once for each place."),
+    EventKind("exception_loop", ("reason",), "none", "Exceptions follow each other and no instruction runs."),
+    EventKind("exit", ("status", "reason"), "the call that ended it", "A VM ended."),
+)

@@ -1,0 +1,77 @@
+"""Sinks: a trace file, a bounded memory, a digest."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from hashlib import sha256
+from pathlib import Path
+
+from gunyah_emu.errors import UserError
+from gunyah_emu.events.recorder import Event
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+class JsonLinesSink:
+    """A trace file, one JSON object a line.
+
+    The file is written beside its final name and renamed when the run is over, so a file of that name is always whole.  A run
+    that is cut short keeps what it has under the name with `.partial` added.
+
+    Arguments:
+        path: the file to be; its folder must exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        try:
+            self._file = self.partial.open("w", encoding="utf-8", buffering=1 << 16)
+        except OSError as error:
+            raise UserError(f"the trace file cannot be written: {error.strerror}", path=path) from None
+
+    def write(self, event: Event) -> None:
+        """Append one line."""
+        self._file.write(_encode(event.as_dict()) + "\n")
+
+    def close(self, *, complete: bool) -> None:
+        """Finish the file; rename it to its final name when it is complete."""
+        self._file.close()
+        if complete:
+            self.partial.replace(self.path)
+
+
+class MemorySink:
+    """The last events of a run, in memory.
+
+    Arguments:
+        capacity: how many events are kept; older ones are forgotten, so a long run does not bloat the host.
+    """
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self.events: deque[Event] = deque(maxlen=capacity)
+        self.write = self.events.append
+
+    def close(self, *, complete: bool) -> None:
+        """Nothing to finish: the events stay readable."""
+
+
+class DigestSink:
+    """A SHA-256 over all events: two runs are the same run when their digests are equal."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self.count = 0
+
+    def write(self, event: Event) -> None:
+        """Add one event."""
+        self._hash.update(_encode(event).encode())
+        self.count += 1
+
+    def hexdigest(self) -> str:
+        """The digest of all events so far."""
+        return self._hash.hexdigest()
+
+    def close(self, *, complete: bool) -> None:
+        """Nothing to finish."""
