@@ -1,0 +1,53 @@
+"""`gunyah-emu run`: machine files and images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gunyah_emu.cli.output import ConsolePrinter
+from gunyah_emu.errors import UserError
+from gunyah_emu.machine import Machine, Reason
+
+if TYPE_CHECKING:
+    from gunyah_emu.machine import Outcome
+
+
+def load(images: list[str], *, seed: int | None, way: str | None) -> Machine:
+    """The machine that the words of a command line mean: one machine file, or images."""
+    tomls = [image for image in images if Path(image).suffix == ".toml"]
+    if tomls and len(images) > 1:
+        raise UserError(f"a machine file must stand alone; {len(images)} files were given")
+    if tomls:
+        return Machine.from_toml(tomls[0], seed=seed, way=way)
+    return Machine.from_images(images, seed=seed, way=way)
+
+
+def report(outcome: Outcome) -> None:
+    """Say on standard error why the run ended, unless every VM ended by itself with status 0."""
+    for line in outcome.messages:
+        print(f"gunyah-emu: {line}", file=sys.stderr)
+    if outcome.reason is not Reason.EXITED:
+        print(
+            f"gunyah-emu: {outcome.reason.value} after {outcome.instructions} instructions ({outcome.virtual_ns} ns of virtual time)",
+            file=sys.stderr,
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
+    with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
+        printer = ConsolePrinter([vm.name for vm in machine.vms])
+        machine.on_console(printer.write)
+        if arguments.trace is not None:
+            from gunyah_emu.events import JsonLinesSink
+
+            machine.record(JsonLinesSink(arguments.trace))
+        try:
+            outcome = machine.run(max_instructions=arguments.max_instructions, timeout=arguments.timeout)
+        finally:
+            printer.close()
+    report(outcome)
+    return outcome.exit_status

@@ -1,0 +1,143 @@
+"""Runs one vCPU at a time, in slices whose ends depend on the machine's state alone.
+
+Round robin over the vCPUs that are ready.  A slice ends when its instructions are spent, when the vCPU waits in WFI or goes off, or at
+the next timer deadline; a doorbell that wakes a waiting vCPU shortens the slice that runs.  When every vCPU waits, time jumps
+to the next deadline.  Real parallelism was rejected: Unicorn holds Python's lock, and its order would be the host's.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gunyah_emu.cpu import Stop
+
+if TYPE_CHECKING:
+    from gunyah_emu.machine.chooser import Chooser
+    from gunyah_emu.machine.clock import Clock
+    from gunyah_emu.machine.vm import VCpu
+
+WAKE_LATENCY = 1_000
+"""Instructions that the running vCPU may still execute after it woke another: enough to reach its own WFI, which saves a switch."""
+
+NEVER = 1 << 63
+"""A deadline that does not come."""
+
+
+class Reason(enum.Enum):
+    """Why a run ended."""
+
+    EXITED = "every VM exited"
+    UNTIL = "the condition became true"
+    INSTRUCTIONS = "the instruction budget is spent"
+    TIMEOUT = "the wall-clock budget is spent"
+    IDLE = "every vCPU waits and nothing can wake one"
+    FATAL = "a guest brought itself or the hypervisor to a stop"
+
+
+class Scheduler:
+    """Decides who runs, and for how long.
+
+    Arguments:
+        clock: the machine's clock, advanced here and nowhere else.
+        chooser: who is asked where more than one answer is right.
+    """
+
+    def __init__(self, clock: Clock, chooser: Chooser) -> None:
+        self.clock = clock
+        self.chooser = chooser
+        self.ready: deque[VCpu] = deque()
+        #: the vCPU whose slice runs now
+        self.current: VCpu | None = None
+        #: virtual time of the earliest timer deadline; refreshed when `deadlines_changed`
+        self.deadline = NEVER
+        self.timers: list[Callable[[], int | None]] = []
+        self.expire: list[Callable[[], None]] = []
+        #: set by whoever ends the run from inside a slice
+        self.ended: Reason | None = None
+
+    def wake(self, vcpu: VCpu) -> None:
+        """Make a waiting vCPU ready; what runs now does not keep it waiting for long."""
+        vcpu.waiting = False
+        self.ready.append(vcpu)
+        if (current := self.current) is not None:
+            current.vm.engine.shorten(WAKE_LATENCY)
+
+    def remove(self, vcpu: VCpu) -> None:
+        """Forget a vCPU that went off; if it runs now, its slice ends."""
+        if vcpu is self.current:
+            vcpu.vm.engine.request_stop()
+        elif vcpu in self.ready:
+            self.ready.remove(vcpu)
+
+    def end(self, reason: Reason) -> None:
+        """End the run after the current block."""
+        self.ended = reason
+        if self.current is not None:
+            self.current.vm.engine.request_stop()
+
+    def deadlines_changed(self) -> None:
+        """A timer was programmed: look for the earliest deadline again, and let the running slice end by it."""
+        self.deadline = min((deadline for timer in self.timers if (deadline := timer()) is not None), default=NEVER)
+        if self.current is not None and self.deadline < NEVER:
+            self.current.vm.engine.shorten(max(self.deadline - self.clock.now(), 1))
+
+    def run(self, max_instructions: int | None, timeout: float | None, until: Callable[[], bool] | None) -> Reason:
+        """Run slices until there is a reason to stop; budgets count from this call.
+
+        Arguments:
+            max_instructions: of all vCPUs together, exceeded by less than a translated block.
+            timeout: wall-clock seconds.
+            until: asked between slices.
+        """
+        clock, ready = self.clock, self.ready
+        last = NEVER if max_instructions is None else clock.instructions + max_instructions
+        wall = None if timeout is None else monotonic() + timeout
+        self.ended = None
+        while self.ended is None:
+            if until is not None and until():
+                return Reason.UNTIL
+            if clock.instructions >= last:
+                return Reason.INSTRUCTIONS
+            if wall is not None and monotonic() > wall:
+                return Reason.TIMEOUT
+            if ready:
+                self._slice(self.chooser.next_vcpu(ready), last - clock.instructions)
+            elif self.deadline == NEVER:
+                return Reason.IDLE
+            else:
+                clock.skip_to(self.deadline)
+            if clock.instructions + clock.skipped >= self.deadline:
+                self._expire()
+        return self.ended
+
+    def _slice(self, vcpu: VCpu, left: int) -> None:
+        clock = self.clock
+        engine = vcpu.vm.engine
+        now = clock.instructions + clock.skipped
+        budget = min(self.chooser.slice_length(vcpu, bool(self.ready)), left, max(self.deadline - now, 1))
+        engine.set_clock(now)
+        clock.running = engine
+        self.current = vcpu
+        try:
+            stop = engine.run(vcpu.index, budget)
+        finally:
+            self.current = None
+            clock.running = None
+            clock.instructions += engine.retired
+        if not vcpu.on:
+            return
+        if stop is Stop.WFI:
+            vcpu.vm.wait(vcpu)
+        elif stop is Stop.EXCEPTION_LOOP:
+            vcpu.vm.exception_loop(vcpu)
+        else:
+            self.ready.append(vcpu)
+
+    def _expire(self) -> None:
+        for expire in self.expire:
+            expire()
+        self.deadlines_changed()
