@@ -1,0 +1,85 @@
+"""The hypervisor: the table of calls that a CPU is wired to, and the services that the objects share."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final, Literal
+
+from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, TABLE_SIZE, Declaration
+from gunyah_emu.abi.decode import Entry, SmcccEntry, native_entry, smccc_entry
+from gunyah_emu.abi.types import Results
+from gunyah_emu.hypervisor.capability_ids import CapabilityIds
+from gunyah_emu.hypervisor.object import OBJECT_TYPES
+from gunyah_emu.hypervisor.partition import DEFAULT_LIMIT, Partition
+from gunyah_emu.hypervisor.platform import Platform
+
+OBJECT_MODULES: Final = ("cspace", "vic", "thread")
+"""The modules that declare hypercalls, in the order of the API document."""
+
+CapabilityIdMode = Literal["sequential", "random"]
+
+
+def load_declarations() -> dict[str, Declaration]:
+    """Import every module that declares hypercalls; all declarations by name."""
+    for name in OBJECT_MODULES:
+        import_module(f"gunyah_emu.hypervisor.{name}")
+    return DECLARATIONS
+
+
+class Hypervisor:
+    """One hypervisor and everything in it.
+
+    Arguments:
+        platform: the machine around it.
+        capability_ids: how capabilities are named, see `capability_ids`.
+        partition_limit: bytes of hypervisor memory for all objects together.
+
+    `calls[n]` is the entry of `hvc #0x6000+n` (`None`: no such call), `argument_counts[n]` how many of x0.. it takes; `smccc_calls` and
+    `smccc_argument_counts` the same for the SMCCC encoding, from x1 on.  The lists stay the same objects for the hypervisor's life; their
+    entries change: a decoder is generated on the first call of its number.
+
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        capability_ids: CapabilityIdMode = "sequential",
+        partition_limit: int = DEFAULT_LIMIT,
+    ) -> None:
+        self.platform = platform
+        self.capability_id_mode = capability_ids
+        self.cspaces_created = 0
+        self.calls: list[Entry | None] = [None] * TABLE_SIZE
+        self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE
+        counts = bytearray(TABLE_SIZE)
+        smccc_counts = bytearray(TABLE_SIZE)
+        for declaration in load_declarations().values():
+            if declaration.number is not None and not declaration.absent:
+                n = declaration.number - FIRST_IMMEDIATE
+                counts[n] = declaration.register_count
+                smccc_counts[n] = len(declaration.argument_names)
+                self._install(n, declaration)
+        self.argument_counts = bytes(counts)
+        self.smccc_argument_counts = bytes(smccc_counts)
+        self.root_partition = Partition(self, partition_limit)
+
+    def _install(self, n: int, declaration: Declaration) -> None:
+        def first_native(caller: object, *registers: int) -> Results:
+            entry = self.calls[n] = native_entry(declaration, OBJECT_TYPES, self)
+            return entry(caller, *registers)
+
+        def first_smccc(caller: object, *registers: int) -> tuple[int, ...] | None:
+            entry = self.smccc_calls[n] = smccc_entry(declaration, OBJECT_TYPES, self)
+            return entry(caller, *registers)
+
+        self.calls[n] = first_native
+        self.smccc_calls[n] = first_smccc
+
+    def new_capability_ids(self) -> CapabilityIds:
+        """The coding of capability ids for a new cspace."""
+        number = self.cspaces_created
+        self.cspaces_created += 1
+        if self.capability_id_mode == "random":
+            return CapabilityIds.random(self.platform.entropy)
+        return CapabilityIds.sequential(number)

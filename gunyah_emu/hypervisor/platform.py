@@ -1,0 +1,77 @@
+"""What the hypervisor asks of the machine that it runs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.thread import Thread
+    from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.hypervisor.virq import InterruptController
+
+
+class Platform(Protocol):
+    """The machine, as the hypervisor sees it."""
+
+    def nanoseconds(self) -> int:
+        """Virtual time since the machine started."""
+
+    def entropy(self, size: int) -> bytes:
+        """Random bytes, from the machine's one source of choice."""
+
+    def interrupt_controller(self, vic: Vic) -> InterruptController | None:
+        """A controller for a VIC that is being activated (its geometry is final), or `None`: its interrupts go nowhere."""
+
+    def vcpu_started(self, thread: Thread, entry: int, context: int) -> None:
+        """A vCPU is powered on; it begins at `entry` with `context` in x0."""
+
+    def vcpu_stopped(self, thread: Thread) -> None:
+        """A vCPU is powered off, killed or destroyed: it executes nothing more."""
+
+    def yielded(self, thread: Thread, target: Thread | None) -> None:
+        """The calling vCPU gives up the rest of its slice, to `target` where that is a thread."""
+
+    def system_off(self, thread: Thread) -> None:
+        """PSCI SYSTEM_OFF by this vCPU: its VM ends."""
+
+    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> None:
+        """PSCI SYSTEM_RESET (type 0, cookie 0) or SYSTEM_RESET2 by this vCPU."""
+
+
+class QuietPlatform:
+    """A machine in which nothing runs: for the objects alone, in tests and in the conformance replay.
+
+    Time stands still, and entropy is a counter: distinct values, the same in every run.
+    """
+
+    def __init__(self) -> None:
+        self._entropy = 0
+
+    def nanoseconds(self) -> int:
+        """Time stands still."""
+        return 0
+
+    def entropy(self, size: int) -> bytes:
+        """A counter, mixed enough that values differ in every byte."""
+        self._entropy += 1
+        mixed = self._entropy * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835
+        return (mixed & ((1 << 128) - 1)).to_bytes(16, "little")[:size].ljust(size, b"\x5a")
+
+    def interrupt_controller(self, vic: Vic) -> InterruptController | None:
+        """No interrupt goes anywhere."""
+        return None
+
+    def vcpu_started(self, thread: Thread, entry: int, context: int) -> None:
+        """Nothing runs."""
+
+    def vcpu_stopped(self, thread: Thread) -> None:
+        """Nothing runs."""
+
+    def yielded(self, thread: Thread, target: Thread | None) -> None:
+        """Nobody else to run."""
+
+    def system_off(self, thread: Thread) -> None:
+        """Nothing to end."""
+
+    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> None:
+        """Nothing to reset."""

@@ -1,0 +1,1 @@
+"""SMCCC, PSCI, TRNG and the vendor-hypervisor services behind `hvc #0` and `smc #0`."""
