@@ -15,12 +15,12 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from gunyah_emu.boot.image import Image, Segment, open_image, read_exactly, span
 from gunyah_emu.boot.symbols import Symbols
 from gunyah_emu.errors import UserError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from gunyah_emu.errors import UserError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
