@@ -1,0 +1,136 @@
+"""What a VM printed: bounded, searchable, passed on as it comes.
+
+A guest that prints for ever costs the host a fixed amount of memory: the newest bytes are kept, all are counted.  A
+search looks at new bytes only, so waiting for a prompt costs nothing that grows with the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_LIMIT = 1 << 20
+
+
+class Console:
+    """The output of one VM, and the input that waits for it.
+
+    Arguments:
+        sink: called with every piece of output, as soon as the guest wrote it.
+        limit: how many of the newest bytes are kept for `text`.
+    """
+
+    __slots__ = ("_input", "_kept", "_limit", "_watchers", "sink", "total")
+
+    def __init__(self, sink: Callable[[bytes], None] | None = None, limit: int = DEFAULT_LIMIT) -> None:
+        assert limit > 0
+        self.sink = sink
+        #: bytes that the guest wrote, kept or not
+        self.total = 0
+        self._limit = limit
+        self._kept = bytearray()
+        self._watchers: list[Contains] = []
+        self._input: deque[int] = deque()
+
+    def write(self, data: bytes) -> None:
+        """Takes output of the guest."""
+        self.total += len(data)
+        kept = self._kept
+        kept += data
+        # Twice the limit before a cut: cutting costs a copy, and so costs a byte of output the same whatever the limit.
+        if len(kept) > 2 * self._limit:
+            del kept[: -self._limit]
+        if self._watchers:
+            for watcher in tuple(self._watchers):
+                watcher.look(data)
+        if self.sink is not None:
+            self.sink(data)
+
+    @property
+    def data(self) -> bytes:
+        """The newest bytes, at most `limit` of them."""
+        return bytes(self._kept[-self._limit :])
+
+    @property
+    def text(self) -> str:
+        """The newest output as text; what is not UTF-8 shows as U+FFFD."""
+        return self.data.decode("utf-8", "replace")
+
+    @property
+    def dropped(self) -> int:
+        """How many of the oldest bytes `data` and `text` no longer hold."""
+        return max(0, self.total - self._limit)
+
+    def contains(self, text: str | bytes) -> Contains:
+        """A condition that holds as soon as the output, kept so far or to come, contains a text.
+
+        Usage: `machine.run(until=vm.console.contains("login:"))`.
+        """
+        return Contains(self, text.encode() if isinstance(text, str) else text)
+
+    def type(self, text: str | bytes) -> None:
+        """Queues input; the guest reads it from its UART, or by semihosting, when it asks."""
+        self._input.extend(text.encode() if isinstance(text, str) else text)
+
+    @property
+    def pending_input(self) -> int:
+        """Bytes that were typed and not read."""
+        return len(self._input)
+
+    def take_input(self, size: int) -> bytes:
+        """The next bytes that were typed, at most `size`; empty when nothing waits."""
+        return bytes(self._input.popleft() for _ in range(min(size, len(self._input))))
+
+    def watch(self, watcher: Contains) -> None:
+        """Shows a condition every piece of output from now on."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Contains) -> None:
+        """Shows it nothing more."""
+        self._watchers.remove(watcher)
+
+
+class Contains:
+    """Holds once a console's output contains some bytes; call it to know.
+
+    Arguments:
+        console: whose output.
+        wanted: the bytes, not empty.
+    """
+
+    __slots__ = ("_seen", "_tail", "console", "on_match", "wanted")
+
+    def __init__(self, console: Console, wanted: bytes) -> None:
+        if not wanted:
+            raise ValueError("the text to wait for must not be empty")
+        self.console = console
+        self.wanted = wanted
+        #: called once, when the text appears: a machine stops its slice here instead of polling
+        self.on_match: Callable[[], None] | None = None
+        kept = console.data
+        self._seen = wanted in kept
+        self._tail = kept[max(0, len(kept) - len(wanted) + 1) :]
+        if not self._seen:
+            console.watch(self)
+
+    def __call__(self) -> bool:
+        """Whether the output contained the text."""
+        return self._seen
+
+    def __repr__(self) -> str:
+        return f"<console contains {self.wanted!r}: {self._seen}>"
+
+    def look(self, data: bytes) -> None:
+        """Searches new output, and the end of the old, where the text may have begun."""
+        joined = self._tail + data
+        if self.wanted in joined:
+            self._seen = True
+            self._tail = b""
+            self.console.unwatch(self)
+            if self.on_match is not None:
+                self.on_match()
+        else:
+            self._tail = joined[max(0, len(joined) - len(self.wanted) + 1) :]
