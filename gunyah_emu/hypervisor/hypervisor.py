@@ -9,6 +9,7 @@ from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, TABLE_SIZE, De
 from gunyah_emu.abi.decode import Entry, SmcccEntry, native_entry, smccc_entry
 from gunyah_emu.abi.types import Results
 from gunyah_emu.hypervisor.capability_ids import CapabilityIds
+from gunyah_emu.hypervisor.memory import PhysicalMemory
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
 from gunyah_emu.hypervisor.partition import DEFAULT_LIMIT, Partition
 from gunyah_emu.hypervisor.platform import Platform
@@ -34,8 +35,9 @@ class Hypervisor:
         capability_ids: how capabilities are named, see `capability_ids`.
         partition_limit: bytes of hypervisor memory for all objects together.
 
-    `calls[n]` is the entry of `hvc #0x6000+n` (`None`: no such call), `argument_counts[n]` how many of x0.. it takes; `smccc_calls` and
-    `smccc_argument_counts` the same for the SMCCC encoding, from x1 on.  The lists stay the same objects for the hypervisor's life; their
+    `calls[n]` is the entry of `hvc #0x6000+n` (`None`: no such call), `argument_counts[n]` how many of x0.. it takes;
+    `smccc_calls` and `smccc_argument_counts` the same for the SMCCC encoding, from x1 on.  The lists stay the same
+    objects for the hypervisor's life; their
     entries change: a decoder is generated on the first call of its number.
 
     """
@@ -49,6 +51,7 @@ class Hypervisor:
     ) -> None:
         self.platform = platform
         self.capability_id_mode = capability_ids
+        self.memory = PhysicalMemory()
         self.cspaces_created = 0
         self.calls: list[Entry | None] = [None] * TABLE_SIZE
         self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE

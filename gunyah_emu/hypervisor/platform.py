@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.addrspace import Addrspace
     from gunyah_emu.hypervisor.thread import Thread
+    from gunyah_emu.hypervisor.vdevice import Vdevice
     from gunyah_emu.hypervisor.vic import Vic
     from gunyah_emu.hypervisor.virq import InterruptController
 
@@ -30,6 +32,24 @@ class Platform(Protocol):
 
     def yielded(self, thread: Thread, target: Thread | None) -> None:
         """The calling vCPU gives up the rest of its slice, to `target` where that is a thread."""
+
+    def run_proxied(self, caller: Thread, vcpu: Thread) -> bool:
+        """`vcpu_run`: execute `vcpu` in the caller's slice; `False` where nothing can run: the caller goes on at once.
+
+        Otherwise the caller stays blocked until the vCPU cannot go on, or until the machine says `vcpu.slice_ended()`.
+        """
+
+    def map(self, addrspace: Addrspace, ipa: int, pa: int, size: int, access: int, memtype: int) -> None:
+        """Stage 2 gained a range (whole pages); access is EL1's: R = 4, W = 2, X = 1, and may be 0."""
+
+    def unmap(self, addrspace: Addrspace, ipa: int, size: int) -> None:
+        """Stage 2 lost a range (whole pages) that was mapped; a changed range is unmapped, then mapped."""
+
+    def vdevice_attached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
+        """Accesses to [vdevice.base, vdevice.base + vdevice.size) of an address space are the device's."""
+
+    def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
+        """The device's range is a hole again."""
 
     def system_off(self, thread: Thread) -> None:
         """PSCI SYSTEM_OFF by this vCPU: its VM ends."""
@@ -69,6 +89,22 @@ class QuietPlatform:
 
     def yielded(self, thread: Thread, target: Thread | None) -> None:
         """Nobody else to run."""
+
+    def run_proxied(self, caller: Thread, vcpu: Thread) -> bool:
+        """Nothing runs."""
+        return False
+
+    def map(self, addrspace: Addrspace, ipa: int, pa: int, size: int, access: int, memtype: int) -> None:
+        """No CPU has a stage 2."""
+
+    def unmap(self, addrspace: Addrspace, ipa: int, size: int) -> None:
+        """No CPU has a stage 2."""
+
+    def vdevice_attached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
+        """Nobody accesses it."""
+
+    def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
+        """Nobody accessed it."""
 
     def system_off(self, thread: Thread) -> None:
         """Nothing to end."""
