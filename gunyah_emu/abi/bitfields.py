@@ -1,7 +1,8 @@
 """Bit fields and enumerations of the API, declared as tables (types.tsv of the conformance data checks them).
 
-`Bitfield.reserved` is the mask of bits that must be zero where a call says so; most calls ignore bits they do not know, and that is
-each call's own affair.  Fields are for people: traces and documentation.  Code that runs per hypercall uses the integer constants.
+`Bitfield.reserved` is the mask of bits that must be zero where a call says so; most calls ignore bits they do not
+know, and that is each call's own affair.  Fields are for people: traces and documentation.  Code that runs per
+hypercall uses the integer constants.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class Enumeration(NamedTuple):
     name: str
     values: dict[str, int]
 
+    @property
+    def width(self) -> int:
+        """How many low bits of the register carry it."""
+        return 32
+
     def name_of(self, value: int) -> str:
         """The name of a value, or the value in decimal where it has none."""
         return next((name for name, known in self.values.items() if known == value), str(value))
@@ -78,7 +84,19 @@ HYP_API_FLAGS0: Final = bitfield(
 MSGQUEUE_CREATE_INFO: Final = bitfield("msgqueue_create_info", 64, queue_depth=(15, 0), max_msg_size=(31, 16))
 MSGQUEUE_SEND_FLAGS: Final = bitfield("msgqueue_send_flags", 32, push=0)
 VIC_OPTION_FLAGS: Final = bitfield("vic_option_flags", 64, max_msis_valid=0, disable_default_addr=1)
-VCPU_OPTION_FLAGS: Final = bitfield("vcpu_option_flags", 64, pinned=0, critical=8)
+VCPU_OPTION_FLAGS: Final = bitfield(
+    "vcpu_option_flags",
+    64,
+    pinned=0,
+    ras_error_handler=1,
+    amu_counting_disabled=2,
+    sve_allowed=3,
+    debug_allowed=4,
+    trace_allowed=5,
+    critical=8,
+    vcpu_run_scheduled=9,
+    hlos_vm=63,
+)
 VCPU_POWERON_FLAGS: Final = bitfield("vcpu_poweron_flags", 64, preserve_entry_point=0, preserve_context=1)
 VCPU_POWEROFF_FLAGS: Final = bitfield("vcpu_poweroff_flags", 64, last_vcpu=0)
 VCPU_RUN_POWEROFF_FLAGS: Final = bitfield("vcpu_run_poweroff_flags", 32, exited=0)
@@ -140,7 +158,13 @@ VCPU_RUN_STATE: Final = Enumeration(
         "fault": 6,
     },
 )
-VCPU_VIRQ_TYPE: Final = Enumeration("vcpu_virq_type", {"vcpu_run_wakeup": 1})
+VCPU_VIRQ_TYPE: Final = Enumeration("vcpu_virq_type", {"halt": 0, "vcpu_run_wakeup": 1})
 ADDRSPACE_VMMIO_CONFIGURE_OP: Final = Enumeration("addrspace_vmmio_configure_op", {"ADD": 0, "REMOVE": 1})
 VPM_STATE: Final = Enumeration("vpm_state", {"no_state": 0, "running": 1, "cpus_suspended": 2, "system_suspended": 3})
 TRACE_CLASS: Final = Enumeration("trace_class", {"ERROR": 0, "DEBUG": 1, "INFO": 6})
+
+VcpuRegisterSet = Annotated[int, VCPU_REGISTER_SET]
+VcpuVirqType = Annotated[int, VCPU_VIRQ_TYPE]
+AddrspaceVmmioConfigureOp = Annotated[int, ADDRSPACE_VMMIO_CONFIGURE_OP]
+VIRTIO_DEVICE_TYPE: Final = Enumeration("virtio_device_type", {"INVALID": 0, "INPUT": 18})
+VirtioDeviceType = Annotated[int, VIRTIO_DEVICE_TYPE]

@@ -2,18 +2,22 @@
 
 ```python
 @hypercall(0x6012)
-def doorbell_send(doorbell: Annotated[Doorbell, DoorbellRights.SEND], new_flags: U64) -> Annotated[Results, "old_flags: uint64"]:
+def doorbell_send(
+    doorbell: Annotated[Doorbell, DoorbellRights.SEND], new_flags: U64
+) -> Annotated[Results, "old_flags: uint64"]: ...
 ```
 
-A function is declared when its module is imported, so that must cost next to nothing: only its number is noted.  Annotations stay
-strings until something asks for the arguments (the decoder on the first call of that number, documentation, traces).
-`inspect.signature` and `typing.get_type_hints` were rejected: 100 calls of either cost more than the rest of the start-up.
+A function is declared when its module is imported, so that must cost next to nothing: only its number is noted.
+Annotations stay strings until something asks for the arguments (the decoder on the first call of that number,
+documentation, traces). `inspect.signature` and `typing.get_type_hints` were rejected: 100 calls of either cost more
+than the rest of the start-up.
 
 The annotation of a parameter says what becomes of its register:
 
 * a scalar or bit field of `abi.types` / `abi.bitfields`: truncated to its width;
-* `Annotated[ObjectType, right]`: a capability of the caller's cspace.  The function receives the object.  Type, rights and state ACTIVE are
-  checked in the recorded order.  With the right ACTIVATE (configure calls) the rights come before the type, and the state must be INIT;
+* `Annotated[ObjectType, right]`: a capability of the caller's cspace.  The function receives the object.  Type,
+  rights and state ACTIVE are checked in the recorded order.  With the right ACTIVATE (configure calls) the rights
+  come before the type, and the state must be INIT;
 * a third item (`ANY_STATE`, `INIT_STATE`, `ACTIVE_STATE`) asks for another state.
 
 Two leading parameters are not registers: `hypervisor` and `caller` (the calling thread).
@@ -24,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
-from gunyah_emu.abi.bitfields import Bitfield
+from gunyah_emu.abi.bitfields import Bitfield, Enumeration
+from gunyah_emu.abi.errors import ARGUMENT_INVALID
 from gunyah_emu.abi.rights import ACTIVATE
 from gunyah_emu.abi.types import ACTIVE_STATE, ANY_STATE, INIT_STATE, ZERO, Reserved, Results, Scalar, StateRequirement
 
@@ -53,7 +58,7 @@ class Argument(NamedTuple):
 
     name: str
     register: int
-    type: Scalar | Bitfield | CapabilityType
+    type: Scalar | Bitfield | Enumeration | CapabilityType
 
 
 class Output(NamedTuple):
@@ -71,13 +76,29 @@ class Declaration:
         number: the HVC immediate, 0x6000..0x606f; `None` for a call that this build has no number for.
         function: what it does.
         reserved: what the register after the last argument must hold; `None` when there is no such register.
-        order: names of capability arguments in the order of their look-up, where that is not the order of the registers.
+        order: names of capability arguments in the order of their look-up, where that is not the order of the
+            registers.
         absent: the API names the call, the recorded build does not have it (x0 = 64-bit -1).
         error: whether x0 is an error code.
+        strict: names of bit field arguments whose bits outside of every field must be zero; checked before any
+            capability.
+        strict_error: the error where they are not.
 
     """
 
-    __slots__ = ("_arguments", "_outputs", "absent", "error", "function", "name", "number", "order", "reserved")
+    __slots__ = (
+        "_arguments",
+        "_outputs",
+        "absent",
+        "error",
+        "function",
+        "name",
+        "number",
+        "order",
+        "reserved",
+        "strict",
+        "strict_error",
+    )
 
     def __init__(
         self,
@@ -87,6 +108,8 @@ class Declaration:
         order: tuple[str, ...],
         absent: bool,
         error: bool,
+        strict: tuple[str, ...],
+        strict_error: int,
     ) -> None:
         self.number = number
         self.function = function
@@ -95,6 +118,8 @@ class Declaration:
         self.order = order
         self.absent = absent
         self.error = error
+        self.strict = strict
+        self.strict_error = strict_error
         self._arguments: tuple[Argument, ...] | None = None
         self._outputs: tuple[Output, ...] | None = None
 
@@ -126,7 +151,7 @@ class Declaration:
         return self.function.__doc__ or ""
 
     def arguments(self, types: Mapping[str, type]) -> tuple[Argument, ...]:
-        """The arguments with their types; `types` has the object types by class name, for names that the module does not import."""
+        """The arguments with their types; `types`: object types by class name, for names that the module lacks."""
         if self._arguments is None:
             self._resolve(types)
             assert self._arguments is not None
@@ -154,12 +179,12 @@ class Declaration:
         self._outputs = tuple(Output(name, register, kind) for register, (name, kind) in enumerate(outputs))
 
 
-def _argument_type(annotation: object) -> Scalar | Bitfield | CapabilityType:
+def _argument_type(annotation: object) -> Scalar | Bitfield | Enumeration | CapabilityType:
     origin: object = getattr(annotation, "__origin__", None)
     metadata: tuple[object, ...] = getattr(annotation, "__metadata__", ())
     if isinstance(origin, type) and metadata:
         first = metadata[0]
-        if isinstance(first, Scalar | Bitfield):
+        if isinstance(first, Scalar | Bitfield | Enumeration):
             return first
         if isinstance(first, int):
             state = metadata[1] if len(metadata) > 1 else INIT_STATE if first == ACTIVATE else ACTIVE_STATE
@@ -183,11 +208,13 @@ def hypercall(
     order: tuple[str, ...] = (),
     absent: bool = False,
     error: bool = True,
+    strict: tuple[str, ...] = (),
+    strict_error: int = ARGUMENT_INVALID,
 ) -> Callable[[_Function], _Function]:
-    """Declare the function as the hypercall `number`; the parameters are those of `Declaration`.  The function itself is unchanged."""
+    """Declare the function, unchanged, as the hypercall `number`; the parameters are those of `Declaration`."""
 
     def declare(function: _Function) -> _Function:
-        declaration = Declaration(number, function, reserved, order, absent, error)
+        declaration = Declaration(number, function, reserved, order, absent, error, strict, strict_error)
         assert declaration.name not in DECLARATIONS, f"{declaration.name} is declared twice"
         DECLARATIONS[declaration.name] = declaration
         return function

@@ -1,7 +1,8 @@
 """Declarations become decoders: flat functions, generated once, that check and then call.
 
-Generated source, because the alternatives pay per call what can be paid once: a loop over argument descriptions costs more than the
-whole doorbell.  The success path is in line; every failure goes to `CSpace.refusal`, which alone knows the recorded order of the errors.
+Generated source, because the alternatives pay per call what can be paid once: a loop over argument descriptions costs
+more than the whole doorbell.  The success path is in line; every failure goes to `CSpace.refusal`, which alone knows
+the recorded order of the errors.
 
 Native encoding: `entry(caller, x0, ...)` for `doorbell_send` becomes
 
@@ -14,8 +15,9 @@ def doorbell_send(caller, x0, x1, x2):
     return implementation(c0.object, x1)
 ```
 
-SMCCC encoding (recorded): arguments from x1 on, no reserved check, every output register is written on an error too (with 0), an error in x0 is
-sign-extended to 64 bits, other registers stay.  The entry takes the arguments without x0 and returns exactly the registers to write.
+SMCCC encoding (recorded): arguments from x1 on, no reserved check, every output register is written on an error too
+(with 0), an error in x0 is sign-extended to 64 bits, other registers stay.  The entry takes the arguments without x0
+and returns exactly the registers to write.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from gunyah_emu.abi.bitfields import Bitfield
 from gunyah_emu.abi.declare import CapabilityType, Declaration
 from gunyah_emu.abi.errors import ARGUMENT_INVALID
 from gunyah_emu.abi.types import Results
@@ -31,7 +34,7 @@ Entry = Callable[..., Results]
 """`entry(caller, x0, x1, ...)` with as many registers as the declaration takes."""
 
 SmcccEntry = Callable[..., tuple[int, ...] | None]
-"""`entry(caller, x1, x2, ...)`; the result is x0, x1, ... as far as they are written, `None` when the caller is blocked."""
+"""`entry(caller, x1, x2, ...)`; the result is x0, x1, ... as far as they are written, `None` for a blocked caller."""
 
 
 def native_source(declaration: Declaration, types: Mapping[str, type]) -> str:
@@ -66,9 +69,20 @@ def _body(declaration: Declaration, types: Mapping[str, type]) -> list[str]:
             values[name] = f"x{register}"
     order = declaration.order or tuple(lookups)
     assert sorted(order) == sorted(lookups), f"{declaration.name}: order must name every capability argument"
-    lines = [line for name in order for line in lookups[name]]
+    lines = [f"    if {test}: return {declaration.strict_error}" for test in _strict_tests(declaration, types)]
+    lines += [line for name in order for line in lookups[name]]
     passed = ", ".join(values[name] for name in (*declaration.context, *declaration.argument_names))
     return [*lines, f"    return implementation({passed})"]
+
+
+def _strict_tests(declaration: Declaration, types: Mapping[str, type]) -> list[str]:
+    kinds = {name: (register, kind) for name, register, kind in declaration.arguments(types)}
+    tests = []
+    for name in declaration.strict:
+        register, kind = kinds[name]
+        assert isinstance(kind, Bitfield), f"{declaration.name}: {name} must be a bit field"
+        tests.append(f"x{register} & {kind.reserved}")
+    return tests
 
 
 def _lookup(n: int, kind: CapabilityType) -> list[str]:

@@ -14,7 +14,8 @@ ACTIVATE: Final = 1 << 31
 class Rights:
     """The rights of one object type: integer class attributes, one bit each.
 
-    `ALL` holds every bit of the type and ACTIVATE: what the master capability of a new object has.  `NAMES` lists them by bit.
+    `ALL` holds every bit of the type and ACTIVATE: what the master capability of a new object has.  `NAMES` lists
+    them by bit.
     """
 
     ALL: ClassVar[int] = ACTIVATE

@@ -1,7 +1,7 @@
 """The scalar types of hypercall arguments (API types; their widths decide what of a register counts).
 
-An argument narrower than 64 bits is truncated without a word: bits 63:32 of a `virq_t` are ignored (recorded).  The names are
-those of Gunyah's API without `_t`.  For mypy each is an `int`.
+An argument narrower than 64 bits is truncated without a word: bits 63:32 of a `virq_t` are ignored (recorded).  The
+names are those of Gunyah's API without `_t`.  For mypy each is an `int`.
 """
 
 from __future__ import annotations
