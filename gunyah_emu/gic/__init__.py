@@ -1,0 +1,23 @@
+"""An emulated GICv3, pure Python: distributor, redistributors and CPU interfaces.
+
+It knows neither the CPU nor the hypervisor.
+
+Sources assert, registers are read and written, and `raise_irq(vcpu, level)` says what becomes of the IRQ lines.
+"""
+
+from gunyah_emu.gic.controller import Gic
+from gunyah_emu.gic.model import ARCHITECTURAL, GUNYAH, MODELS, Model
+from gunyah_emu.gic.observer import GicObserver
+from gunyah_emu.gic.registers import CPU_INTERFACE_REGISTERS, CpuInterfaceRegister, registers
+
+__all__ = [
+    "ARCHITECTURAL",
+    "CPU_INTERFACE_REGISTERS",
+    "GUNYAH",
+    "MODELS",
+    "CpuInterfaceRegister",
+    "Gic",
+    "GicObserver",
+    "Model",
+    "registers",
+]
