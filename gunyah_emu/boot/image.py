@@ -221,13 +221,12 @@ def open_image(path: str) -> tuple[int, int]:
     return descriptor, status.st_size
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, file: str = "it") -> str:
     """Why a file could not be opened, as the second half of a message."""
     if isinstance(error, FileNotFoundError):
-        return "it does not exist"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[0].lower() + error.strerror[1:]
-    return str(error)  # ValueError: a NUL in the path
+        return f"{file} does not exist"
+    # A ValueError comes of a NUL in the path.
+    return f"{file} cannot be opened ({error.strerror if isinstance(error, OSError) else error})"
 
 
 def read_file(path: str) -> bytes:

@@ -38,7 +38,7 @@ class Pl011(RegisterBlock):
     REGISTERS: ClassVar = (
         Register(0x000, "UARTDR", "data", reader="receive", writer="transmit"),
         Register(0x004, "UARTRSR", "receive status; no errors happen"),
-        Register(0x018, "UARTFR", "flags", reader="flags", writer="ignore"),
+        Register(0x018, "UARTFR", "flags", reader="flags"),
         Register(0x020, "UARTILPR", "IrDA low-power counter; no effect", mask=0xFF),
         Register(0x024, "UARTIBRD", "integer baud rate divisor; no effect", mask=0xFFFF),
         Register(0x028, "UARTFBRD", "fractional baud rate divisor; no effect", mask=0x3F),
@@ -46,8 +46,8 @@ class Pl011(RegisterBlock):
         Register(CR, "UARTCR", "control; LBE has an effect", mask=0xFFFF, reset=CR_TXE | CR_RXE),
         Register(0x034, "UARTIFLS", "FIFO level of interrupts; no effect", mask=0x3F, reset=0x12),
         Register(IMSC, "UARTIMSC", "interrupt mask", writer="mask_interrupts"),
-        Register(0x03C, "UARTRIS", "raw interrupt status", reader="raw_status", writer="ignore"),
-        Register(0x040, "UARTMIS", "masked interrupt status", reader="masked_status", writer="ignore"),
+        Register(0x03C, "UARTRIS", "raw interrupt status", reader="raw_status"),
+        Register(0x040, "UARTMIS", "masked interrupt status", reader="masked_status"),
         Register(0x044, "UARTICR", "interrupt clear", writer="clear_interrupts"),
         Register(0x048, "UARTDMACR", "DMA control; no effect", mask=7),
     )
@@ -127,9 +127,6 @@ class Pl011(RegisterBlock):
         """UARTICR: 1 clears an interrupt."""
         self._status &= ~value
         self._update()
-
-    def ignore(self, value: int) -> None:
-        """A store to a read-only register."""
 
     def _update(self) -> None:
         level = bool(self._status & self.kept[IMSC])

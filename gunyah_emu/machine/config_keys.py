@@ -1,0 +1,275 @@
+"""Every key of a machine file, declared once: its kind, default and purpose, and the class that holds what was read."""
+
+from __future__ import annotations
+
+from gunyah_emu.boot import virt_map
+from gunyah_emu.machine.config_schema import (
+    Address,
+    Amount,
+    ArrayOf,
+    Choice,
+    File,
+    Integer,
+    Key,
+    Name,
+    Section,
+    Table,
+    Text,
+)
+
+PAGE = 4096
+MIB, GIB = 1 << 20, 1 << 30
+MEMORY_LIMIT = 16 * GIB
+ADDRESS_LIMIT = 1 << 39  # what the stage-2 tables translate
+LAST_SPI = 987  # INTID 1019
+
+LABEL = Integer(0, (1 << 32) - 1)
+
+
+class VirqConfig(Section):
+    """A virtual interrupt: the SPI (INTID - 32), and "edge" or "level"."""
+
+    spi: int
+    trigger: str
+
+
+class MemoryConfig(Section):
+    """A VM's memory: guest physical address and bytes."""
+
+    base: int
+    size: int
+
+
+class ExtraImageConfig(Section):
+    """A further image that is put into a VM's memory: path, type, and address of a raw one."""
+
+    file: str
+    type: str
+    load_address: int | None
+
+
+class VmConfig(Section):
+    """One virtual machine; paths are from the current folder."""
+
+    name: str
+    kind: str
+    image: str
+    image_type: str
+    load_address: int | None
+    extra_images: tuple[ExtraImageConfig, ...]
+    memory: MemoryConfig | None
+    vcpus: int
+    cpu: str
+    gic: str
+    bootargs: str
+    initrd: str | None
+
+
+class DoorbellConfig(Section):
+    """A doorbell between VMs, which are named."""
+
+    label: int
+    senders: tuple[str, ...]
+    receiver: str
+    virq: VirqConfig | None
+
+
+class MessageQueueConfig(Section):
+    """A message queue between two VMs, which are named."""
+
+    label: int
+    sender: str
+    receiver: str
+    depth: int
+    max_message_size: int
+    send_virq: VirqConfig | None
+    receive_virq: VirqConfig | None
+
+
+class MachineSection(Section):
+    """The `[machine]` table: what concerns all VMs."""
+
+    seed: int
+    way: str
+    capability_ids: str
+    on_fatal: str
+
+
+class Document(Section):
+    """A whole machine file."""
+
+    machine: MachineSection
+    vm: tuple[VmConfig, ...]
+    doorbell: tuple[DoorbellConfig, ...]
+    message_queue: tuple[MessageQueueConfig, ...]
+
+
+VIRQ = Table(
+    "{ spi, trigger }",
+    VirqConfig,
+    "A virtual interrupt of the VM that it goes to. Each SPI of a VM serves one source only; "
+    f"SPI {virt_map.PL011_SPI} is the UART's and SPI {virt_map.PL031_SPI} the real-time clock's.",
+    Key("spi", Integer(0, LAST_SPI), "The SPI, INTID - 32."),
+    Key("trigger", Choice("edge", "level"), "How the guest configures it in its GIC.", default="edge"),
+)
+
+MEMORY = Table(
+    "{ base, size }",
+    MemoryConfig,
+    f"The memory of a VM. It must not overlap the devices, {virt_map.DEVICES_BASE:#x}..{virt_map.DEVICES_END - 1:#x}.",
+    Key(
+        "base",
+        Address(ADDRESS_LIMIT - PAGE, multiple_of=PAGE),
+        "Guest physical address.",
+        default=virt_map.RAM_BASE,
+        default_text=f"{virt_map.RAM_BASE:#x}",
+    ),
+    Key("size", Amount(PAGE, MEMORY_LIMIT, multiple_of=PAGE), "Bytes.", default=64 * MIB, default_text='"64MiB"'),
+)
+
+IMAGE_TYPE = Choice("auto", "elf", "linux", "raw")
+
+EXTRA_IMAGE = Table(
+    "{ file, type, load_address }",
+    ExtraImageConfig,
+    "A further image that is put into a VM's memory before it starts. Images of one VM must not overlap.",
+    Key("file", File(), "The image."),
+    Key("type", IMAGE_TYPE, "As `image_type`.", default="auto"),
+    Key("load_address", Address(ADDRESS_LIMIT - 1, multiple_of=1), "Where a raw image goes.", default=None),
+)
+
+VM = Table(
+    "[[vm]]",
+    VmConfig,
+    "A virtual machine. The order is the order of start.",
+    Key("name", Name(), "Names the VM in this file, on the command line and in front of its console's lines."),
+    Key(
+        "kind",
+        Choice("guest", "root"),
+        "`root`: started as the hypervisor starts its root VM, with capabilities to everything. At most one.",
+        default="guest",
+    ),
+    Key("image", File(), "What it runs. Relative to this file's folder, like every path here."),
+    Key(
+        "image_type",
+        IMAGE_TYPE,
+        "`auto` tells an ELF and a Linux Image (also gzipped) by their headers; what is neither is raw.",
+        default="auto",
+    ),
+    Key(
+        "load_address",
+        Address(ADDRESS_LIMIT - 1, multiple_of=1),
+        "Where a raw image, or a position-independent ELF, goes.",
+        default=None,
+        default_text="the start of memory; for a position-independent ELF, where it was linked if it fits there",
+    ),
+    Key(
+        "extra_images",
+        ArrayOf(EXTRA_IMAGE, "an array of tables { file, type, load_address }", may_be_empty=True),
+        "Further images for its memory.",
+        default=(),
+    ),
+    Key(
+        "memory",
+        MEMORY,
+        "Its memory.",
+        default=None,
+        default_text=f'{{ base = {virt_map.RAM_BASE:#x}, size = "64MiB" }}, or what holds the image',
+    ),
+    Key("vcpus", Integer(1, 8), "How many virtual CPUs. The first starts; the others wait for PSCI CPU_ON.", default=1),
+    Key("cpu", Choice("cortex-a72", "max"), "The CPU model; `max` adds LSE, PAN, BTI and more.", default="cortex-a72"),
+    Key(
+        "gic",
+        Choice("architectural", "gunyah"),
+        "Which GIC: as the architecture says, or with every quirk that was recorded on Gunyah's.",
+        default=None,
+        default_text='"gunyah" for a root VM, else "architectural"',
+    ),
+    Key("bootargs", Text(), "The kernel's command line; semihosting's too.", default=""),
+    Key("initrd", File(), "An initial RAM disk; the device tree says where it is.", default=None),
+)
+
+DOORBELL = Table(
+    "[[doorbell]]",
+    DoorbellConfig,
+    "A doorbell. Senders and receiver find their capability ids under its label, in the `hypervisor` node of their "
+    "device trees.",
+    Key("label", LABEL, "Tells it from the other doorbells."),
+    Key(
+        "senders",
+        ArrayOf(Name(), "an array of at least one VM's name", may_be_empty=False),
+        "The VMs that may ring it.",
+    ),
+    Key("receiver", Name(), "The VM that it rings."),
+    Key("virq", VIRQ, "The interrupt that the receiver takes.", default=None, default_text="none is bound"),
+)
+
+MESSAGE_QUEUE = Table(
+    "[[message_queue]]",
+    MessageQueueConfig,
+    "A message queue. Both ends find their capability ids under its label, like a doorbell's.",
+    Key("label", LABEL, "Tells it from the other message queues."),
+    Key("sender", Name(), "The VM that may send."),
+    Key("receiver", Name(), "The VM that may receive."),
+    Key("depth", Integer(1, 255), "How many messages it holds.", default=8),
+    Key("max_message_size", Integer(1, 1023), "The longest message, in bytes.", default=240),
+    Key(
+        "send_virq",
+        VIRQ,
+        "The interrupt of the sender: there is room again.",
+        default=None,
+        default_text="none is bound",
+    ),
+    Key(
+        "receive_virq",
+        VIRQ,
+        "The interrupt of the receiver: there is a message.",
+        default=None,
+        default_text="none is bound",
+    ),
+)
+
+MACHINE = Table(
+    "[machine]",
+    MachineSection,
+    "What concerns the machine as a whole; all of it may be left out.",
+    Key(
+        "seed",
+        Integer(0, (1 << 64) - 1),
+        "All that is random depends on it alone: same file, same seed, same run to the instruction.",
+        default=0,
+    ),
+    Key(
+        "way",
+        Choice("auto", "fast", "portable"),
+        "How Unicorn is driven; both ways give the same run, `portable` more slowly.",
+        default="auto",
+    ),
+    Key(
+        "capability_ids",
+        Choice("sequential", "random"),
+        "Small numbers in order of creation, or 64-bit ones by the seed as in production.",
+        default="sequential",
+    ),
+    Key(
+        "on_fatal",
+        Choice("stop", "error"),
+        "What a hypercall that would bring the real hypervisor down does: end the run, or return an error.",
+        default="stop",
+    ),
+)
+
+DOCUMENT = Table(
+    "a machine file",
+    Document,
+    "",
+    Key("machine", MACHINE, ""),
+    Key("vm", ArrayOf(VM, "at least one [[vm]]", may_be_empty=False), ""),
+    Key("doorbell", ArrayOf(DOORBELL, "an array of tables, [[doorbell]]", may_be_empty=True), "", default=()),
+    Key(
+        "message_queue",
+        ArrayOf(MESSAGE_QUEUE, "an array of tables, [[message_queue]]", may_be_empty=True),
+        "",
+        default=(),
+    ),
+)
