@@ -1,1 +1,4 @@
-"""Gunyah's objects, a file each: pure Python, no Unicorn, no files, no clock, no randomness; those come in through `platform`."""
+"""Gunyah's objects, a file each.
+
+Pure Python: no Unicorn, no files, no clock, no randomness; what the objects need of those comes in through `platform`.
+"""

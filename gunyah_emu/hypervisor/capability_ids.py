@@ -1,11 +1,13 @@
 """Capability ids: what a guest sees instead of a slot number.
 
-A slot has a 16-bit value, `table << 8 | index` with 62 slots a table, and its id is `(value * multiplier) ^ base` (read in the source of the real
-hypervisor; its consequences are recorded): a base that is random in all 64 bits and a random 16-bit multiplier per cspace, so that no id can be guessed
-and ids of another cspace do not decode.  Decoding divides by the multiplier, hence is lossy: `id + 1` may name the same slot.
+A slot has a 16-bit value, `table << 8 | index` with 62 slots a table, and its id is `(value * multiplier) ^ base`
+(read in the source of the real hypervisor; its consequences are recorded): a base that is random in all 64 bits and a
+random 16-bit multiplier per cspace, so that no id can be guessed and ids of another cspace do not decode.  Decoding
+divides by the multiplier, hence is lossy: `id + 1` may name the same slot.
 
-`sequential` ids, the default, use the multiplier 1 and a base of their own per cspace above bit 32.  They are readable and the same in every
-run, yet an id cut to 32 bits, a small integer and an id of another cspace stay undecodable, as in production.
+`sequential` ids, the default, use the multiplier 1 and a base of their own per cspace above bit 32.  They are
+readable and the same in every run, yet an id cut to 32 bits, a small integer and an id of another cspace stay
+undecodable, as in production.
 """
 
 from __future__ import annotations

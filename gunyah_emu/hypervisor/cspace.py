@@ -1,7 +1,8 @@
 """Capability spaces: the only way a guest can name an object (API section "Capability Management").
 
-A look-up that succeeds is in line in the decoder: one dictionary look-up and three comparisons on a `Capability`.  What is revoked or absent has a
-kind and rights that nothing matches, so that no success path has to ask.  What fails asks `CSpace.refusal`, which knows the recorded order
+A look-up that succeeds is in line in the decoder: one dictionary look-up and three comparisons on a `Capability`.
+What is revoked or absent has a kind and rights that nothing matches, so that no success path has to ask.  What fails
+asks `CSpace.refusal`, which knows the recorded order
 of the errors: undecodable (1) > null (50) or revoked (51) > type (52) > rights (53) > state (33).
 """
 
@@ -31,7 +32,7 @@ from gunyah_emu.hypervisor.object import HypervisorObject
 from gunyah_emu.hypervisor.partition import Partition
 
 MAX_CAPS: Final = TABLES * SLOTS_PER_TABLE
-"""What cspace_configure accepts at most (computed from the real structures; recorded is only that 4 is accepted and 65536 is not)."""
+"""What cspace_configure accepts at most: computed from the real structures, not recorded (4 is accepted, 65537 not)."""
 
 _TABLE_COST: Final = 2048
 
@@ -78,7 +79,7 @@ _NULL: Final = Capability(None, -1, 0, None, 0, master=False)
 
 
 class CapabilityTable(dict[int, Capability]):
-    """Capabilities by id; an id that is not a key gives what its slot holds (decoding is lossy), or a null capability."""
+    """Capabilities by id; any other id gives what the slot that it decodes to holds (decoding is lossy), or null."""
 
     __slots__ = ("ids", "slots")
 
@@ -219,8 +220,8 @@ class CSpace(HypervisorObject):
 def cspace_delete_cap_from(cspace: Annotated[CSpace, CSpaceRights.CAP_DELETE], cap: CapId) -> Results:
     """Delete a capability from a cspace; the object dies with its last capability.
 
-    No right on the object is needed, and a revoked capability can be deleted (recorded).  The id may come back for another capability: slots are
-    reused, lowest first.
+    No right on the object is needed, and a revoked capability can be deleted (recorded).  The id may come back for
+    another capability: slots are reused, lowest first.
 
     Arguments:
         cspace: where the capability is.
@@ -251,8 +252,8 @@ def cspace_copy_cap_from(
 ) -> Annotated[Results, "new_cap: cap_id_t"]:
     """Copy a capability, with the rights that it has and the mask allows.
 
-    Bits of the mask that the source lacks are dropped without a word; objects in state INIT can be copied (recorded).  The copy is never a
-    master capability.
+    Bits of the mask that the source lacks are dropped without a word; objects in state INIT can be copied
+    (recorded).  The copy is never a master capability.
 
     Arguments:
         src_cspace: where the source is.
@@ -293,6 +294,7 @@ def cspace_revoke_cap_from(src_cspace: CapId, src_cap: CapId) -> Results:
 
     Source: recorded.
     """
+    del src_cspace, src_cap
     return UNIMPLEMENTED
 
 

@@ -13,8 +13,18 @@ from gunyah_emu.hypervisor.memory import PhysicalMemory
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
 from gunyah_emu.hypervisor.partition import DEFAULT_LIMIT, Partition
 from gunyah_emu.hypervisor.platform import Platform
+from gunyah_emu.hypervisor.system import TRACE_FLAGS
 
-OBJECT_MODULES: Final = ("cspace", "vic", "thread")
+OBJECT_MODULES: Final = (
+    "system",
+    "partition_calls",
+    "cspace",
+    "doorbell",
+    "msgqueue",
+    "vic",
+    "hwirq",
+    "thread",
+)
 """The modules that declare hypercalls, in the order of the API document."""
 
 CapabilityIdMode = Literal["sequential", "random"]
@@ -53,6 +63,7 @@ class Hypervisor:
         self.capability_id_mode = capability_ids
         self.memory = PhysicalMemory()
         self.cspaces_created = 0
+        self.trace_flags = TRACE_FLAGS
         self.calls: list[Entry | None] = [None] * TABLE_SIZE
         self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE
         counts = bytearray(TABLE_SIZE)

@@ -1,8 +1,8 @@
-"""What all of Gunyah's objects have in common: a partition, a state, rights, and a life that ends with the last reference.
+"""What all of Gunyah's objects have in common: a partition, a state, rights, a life that ends with the last reference.
 
-States and activation as in the API section "Object Management": INIT -> ACTIVE, or FAILED when activation fails (recorded: such an object
-can only be deleted).  The capabilities of an object hold one reference together; every other holder (a thread's cspace, a bound
-vIRQ's VIC) takes its own.
+States and activation as in the API section "Object Management": INIT -> ACTIVE, or FAILED when activation fails
+(recorded: such an object can only be deleted).  The capabilities of an object hold one reference together; every
+other holder (a thread's cspace, a bound vIRQ's VIC) takes its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DESTROYED: Final = 3
 
 STATE_NAMES: Final = {INIT: "init", ACTIVE: "active", FAILED: "failed", DESTROYED: "destroyed"}
 
-OBJECT_TYPES: Final[dict[str, type]] = {}
+OBJECT_TYPES: Final[dict[str, type[HypervisorObject]]] = {}
 """Every object type by class name; the declarations' annotations name them."""
 
 

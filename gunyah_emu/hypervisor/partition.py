@@ -1,7 +1,8 @@
 """Partitions: where objects and their memory come from.
 
-The real root partition has a heap of a few MiB; a guest that creates objects without end gets NOMEM there.  Here a limit in bytes has
-the same effect and keeps the host's memory bounded.  There is one partition: creating others is unimplemented in the recorded build.
+The real root partition has a heap of a few MiB; a guest that creates objects without end gets NOMEM there.  Here a
+limit in bytes has the same effect and keeps the host's memory bounded.  There is one partition: creating others is
+unimplemented in the recorded build.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Platform(Protocol):
         """Random bytes, from the machine's one source of choice."""
 
     def interrupt_controller(self, vic: Vic) -> InterruptController | None:
-        """A controller for a VIC that is being activated (its geometry is final), or `None`: its interrupts go nowhere."""
+        """A controller for a VIC that is being activated (its geometry is final); `None`: interrupts go nowhere."""
 
     def vcpu_started(self, thread: Thread, entry: int, context: int) -> None:
         """A vCPU is powered on; it begins at `entry` with `context` in x0."""
@@ -78,7 +78,8 @@ class QuietPlatform:
         return (mixed & ((1 << 128) - 1)).to_bytes(16, "little")[:size].ljust(size, b"\x5a")
 
     def interrupt_controller(self, vic: Vic) -> InterruptController | None:
-        """No interrupt goes anywhere."""
+        """No interrupt of any `vic` goes anywhere."""
+        del vic
         return None
 
     def vcpu_started(self, thread: Thread, entry: int, context: int) -> None:

@@ -22,7 +22,7 @@ class Thread(HypervisorObject):
 
     """
 
-    __slots__ = ("addrspace", "cspace", "entropy_window", "index", "vic", "vpm_group")
+    __slots__ = ("addrspace", "cspace", "entropy_window", "index", "vic", "vic_index", "vpm_group")
 
     RIGHTS = ThreadRights
     COST = 8192
@@ -32,6 +32,7 @@ class Thread(HypervisorObject):
         self.cspace: CSpace | None = None
         self.addrspace: HypervisorObject | None = None
         self.vic: Vic | None = None
+        self.vic_index = 0
         self.vpm_group: HypervisorObject | None = None
         self.index = 0
         self.entropy_window: tuple[int, int] | None = None

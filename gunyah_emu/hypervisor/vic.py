@@ -108,9 +108,11 @@ class Vic(HypervisorObject):
             del self.vcpus[thread.vic_index]
 
     def on_deactivate(self) -> None:
-        """Sources do not keep their VIC alive: they lose their binding."""
+        """Sources do not keep their VIC alive: they lose their binding; the distributor's registers go."""
         for source in list(self.sources.values()):
             source.unbind()
+        if self.gicd is not None:
+            self.gicd.detach()
 
 
 @hypercall(0x6028, reserved=None)
@@ -123,7 +125,8 @@ def vic_configure(
 ) -> Results:
     """Set a VIC's geometry before it is activated; repeatable until then.
 
-    Without it the VIC is activated with one vCPU and no SPI.  A call that fails for `max_virqs` or `max_msis` may have stored `max_vcpus`.
+    Without it the VIC is activated with one vCPU and no SPI.  A call that fails for `max_virqs` or `max_msis` may
+    have stored `max_vcpus`.
 
     Arguments:
         vic: a VIC in state INIT.
@@ -138,6 +141,7 @@ def vic_configure(
         ARGUMENT_INVALID: `max_vcpus`, `max_virqs` or `max_msis` is out of range.
 
     Source: API "Configure a Virtual Interrupt Controller"; recorded.
+
     """
     if vic_options & VIC_OPTION_FLAGS.reserved:
         return ARGUMENT_INVALID
@@ -164,6 +168,7 @@ def vic_attach_vcpu(
         ARGUMENT_INVALID: `index` is not below the number of vCPUs.
 
     Source: API "Attach a vCPU to a Virtual Interrupt Controller"; recorded.
+
     """
     return vic.attach_vcpu(vcpu, index)
 
@@ -180,6 +185,7 @@ def vic_bind_msi_source(vic: Annotated[Vic, VicRights.BIND_SOURCE], msi_source: 
         CSPACE_WRONG_OBJECT_TYPE: always.
 
     Source: API "Bind a Virtual Interrupt Controller to an MSI Source"; read, not recorded.
+
     """
     del vic, msi_source
     return CSPACE_WRONG_OBJECT_TYPE
@@ -200,13 +206,18 @@ def vgic_set_mpidr_mapping(
     Arguments:
         vic: a VIC in state INIT.
         mask: bits of the affinity fields that are used, in the layout of MPIDR_EL1.
-        aff0_shift, aff1_shift, aff2_shift, aff3_shift: lowest bit of the index that the field holds.
+        aff0_shift: lowest bit of the index that Aff0 holds.
+        aff1_shift: the same for Aff1.
+        aff2_shift: the same for Aff2.
+        aff3_shift: the same for Aff3.
         mt: MPIDR_EL1.MT.
 
     Errors:
-        ARGUMENT_INVALID: a shift above 31, fields that overlap, or a mask of index bits that is not 2^n - 1 with n <= 15.
+        ARGUMENT_INVALID: a shift above 31, fields that overlap, or a mask of index bits that is not 2^n - 1 with n <=
+            15.
 
     Source: read, not recorded.
+
     """
     shifts = (aff0_shift, aff1_shift, aff2_shift, aff3_shift)
     mapping = MpidrMapping.checked(mask, shifts, multi_thread=mt != 0)

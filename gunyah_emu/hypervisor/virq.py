@@ -1,8 +1,9 @@
 """The seam between objects and an interrupt controller.
 
-A `VirqSource` belongs to one object and is bound to (VIC, vIRQ).  Its object says `assert_level`, `assert_edge` or `clear`; the controller asks back through the
-level check whether the level still stands when it looks at the interrupt again, at end of interrupt.  All verbs are silent while the
-source is unbound or its VIC has no controller yet.
+A `VirqSource` belongs to one object and is bound to (VIC, vIRQ).  Its object says `assert_level`, `assert_edge` or
+`clear`; the controller asks back through the level check whether the level still stands when it looks at the
+interrupt again, at end of interrupt.  All verbs are silent while the source is unbound or its VIC has no controller
+yet.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class VirqSource:
     def bind(self, vic: Vic, virq: int) -> int:
         """Bind to a vIRQ; nothing is asserted by it (recorded).
 
-        Errors: VIRQ_BOUND: bound already.  ARGUMENT_INVALID: not an SPI, or beyond the VIC's number of vIRQs.  BUSY: another source has it.
+        Errors: VIRQ_BOUND: bound already.  ARGUMENT_INVALID: not an SPI, or beyond the VIC's number of vIRQs.  BUSY:
+        another source has it.
         """
         if self.vic is not None:
             return VIRQ_BOUND
@@ -72,7 +74,6 @@ class VirqSource:
             return BUSY
         self.vic = vic
         self.virq = virq
-        vic.retain()
         vic.sources[virq] = self
         self.attach(vic.controller)
         return OK
@@ -84,7 +85,7 @@ class VirqSource:
             controller.connect(self.virq, self.level_check)
 
     def unbind(self) -> None:
-        """Unbind; a level that stands falls at once, also while the interrupt is active (recorded).  Unbound already: nothing."""
+        """Unbind; a level that stands falls at once, also while the interrupt is active (recorded).  Idempotent."""
         vic = self.vic
         if vic is None:
             return
@@ -93,7 +94,6 @@ class VirqSource:
         del vic.sources[self.virq]
         self.vic = None
         self.controller = None
-        vic.release()
 
     def assert_level(self) -> None:
         """The level rises."""

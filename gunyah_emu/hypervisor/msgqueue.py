@@ -1,0 +1,397 @@
+"""Message queues: a bounded FIFO of byte messages with two interrupt sources (API section "Message Queue Management").
+
+RX ("not empty") tells the receiver, TX ("not full") the sender.  Both are asserted as levels at the moment that the
+count reaches a threshold, and hold while it stays beyond it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Annotated, Final
+
+from gunyah_emu.abi.bitfields import MsgqueueCreateInfo, MsgqueueSendFlags
+from gunyah_emu.abi.declare import hypercall
+from gunyah_emu.abi.errors import (
+    ARGUMENT_INVALID,
+    MSGQUEUE_EMPTY,
+    MSGQUEUE_FULL,
+    NOMEM,
+    OBJECT_CONFIG,
+    OK,
+    UNIMPLEMENTED,
+)
+from gunyah_emu.abi.rights import ACTIVATE, MsgQueueRights, VicRights
+from gunyah_emu.abi.types import MINUS_ONE, Count, Results, Size, UserPtr, Virq
+from gunyah_emu.hypervisor.object import HypervisorObject
+from gunyah_emu.hypervisor.partition import Partition
+from gunyah_emu.hypervisor.thread import Thread
+from gunyah_emu.hypervisor.vic import Vic
+from gunyah_emu.hypervisor.virq import VirqSource
+
+MAX_DEPTH: Final = 255
+MAX_MESSAGE_SIZE: Final = 1023
+UNCHANGED: Final = 0xFFFF_FFFF
+MAXIMUM: Final = 0xFFFF_FFFE
+
+_PUSH: Final = 1 << 0
+_SIZE_FIELD: Final = 8
+
+
+class MsgQueue(HypervisorObject):
+    """A message queue.
+
+    Arguments:
+        partition: what it is allocated from.
+        label: a name for people.
+        depth: how many messages it holds; 0: to be configured.
+        max_message_size: bytes of the longest message; 0: to be configured.
+
+    """
+
+    __slots__ = (
+        "depth",
+        "max_message_size",
+        "messages",
+        "receive_source",
+        "receive_threshold",
+        "send_source",
+        "send_threshold",
+    )
+
+    RIGHTS = MsgQueueRights
+
+    def __init__(self, partition: Partition, label: str = "", depth: int = 0, max_message_size: int = 0) -> None:
+        super().__init__(partition, label)
+        self.depth = depth
+        self.max_message_size = max_message_size
+        self.messages: deque[bytes] = deque()
+        self.send_threshold = 0
+        self.receive_threshold = 1
+        self.send_source = VirqSource(self, "send", self.send_level)
+        self.receive_source = VirqSource(self, "receive", self.receive_level)
+
+    def send_level(self) -> bool:
+        """Whether there is room enough to tell the sender: an idle queue holds this level (recorded)."""
+        return len(self.messages) <= self.send_threshold
+
+    def receive_level(self) -> bool:
+        """Whether there is enough to tell the receiver."""
+        return len(self.messages) >= self.receive_threshold
+
+    def configure(self, depth: int, max_message_size: int) -> int:
+        """Set the geometry; ARGUMENT_INVALID and unchanged when out of range."""
+        if not (1 <= depth <= MAX_DEPTH and 1 <= max_message_size <= MAX_MESSAGE_SIZE):
+            return ARGUMENT_INVALID
+        self.depth = depth
+        self.max_message_size = max_message_size
+        return OK
+
+    def on_activate(self) -> int:
+        """OBJECT_CONFIG: never configured.  NOMEM: no memory for the messages."""
+        if not self.depth:
+            return OBJECT_CONFIG
+        assert self.partition is not None
+        size = (self.max_message_size + _SIZE_FIELD) * self.depth
+        if not self.partition.has_room(size):
+            return NOMEM
+        self.partition.charge(self, size)
+        self.send_threshold = self.depth - 1
+        return OK
+
+    def on_deactivate(self) -> None:
+        """A queue that dies loses its messages and unbinds its vIRQs."""
+        self.messages.clear()
+        self.send_source.unbind()
+        self.receive_source.unbind()
+
+    def push(self, message: bytes, *, push: bool) -> bool:
+        """Append a message to a queue that is not full; whether it still is not full.
+
+        Arguments:
+            message: 1..`max_message_size` bytes.
+            push: tell the receiver even if its threshold is not reached.
+
+        """
+        messages = self.messages
+        messages.append(message)
+        count = len(messages)
+        if push or count == self.receive_threshold:
+            self.receive_source.assert_level()
+        return count != self.depth
+
+    def pop(self) -> bool:
+        """Drop the oldest message of a queue that is not empty; whether it still is not empty."""
+        messages = self.messages
+        messages.popleft()
+        count = len(messages)
+        if count == self.send_threshold:
+            self.send_source.assert_level()
+        return count != 0
+
+    def flush(self) -> None:
+        """Drop all messages."""
+        if self.messages:
+            self.send_source.assert_level()
+            self.receive_source.clear()
+            self.messages.clear()
+
+    def set_send_threshold(self, threshold: int) -> int:
+        """Tell the sender from `threshold` messages down; ARGUMENT_INVALID unless below the depth."""
+        if threshold >= self.depth:
+            return ARGUMENT_INVALID
+        self.send_threshold = threshold
+        if self.send_level():
+            self.send_source.assert_level()
+        else:
+            self.send_source.clear()
+        return OK
+
+    def set_receive_threshold(self, threshold: int) -> int:
+        """Tell the receiver from `threshold` messages up; ARGUMENT_INVALID unless 1..depth."""
+        if not 1 <= threshold <= self.depth:
+            return ARGUMENT_INVALID
+        self.receive_threshold = threshold
+        if self.receive_level():
+            self.receive_source.assert_level()
+        else:
+            self.receive_source.clear()
+        return OK
+
+
+@hypercall(0x6017)
+def msgqueue_bind_send_virq(
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.BIND_SEND], vic: Annotated[Vic, VicRights.BIND_SOURCE], virq: Virq
+) -> Results:
+    """Bind the sender's ("not full") interrupt; nothing is asserted by it (recorded).
+
+    Arguments:
+        msgqueue: the queue.
+        vic: the sender's interrupt controller.
+        virq: the interrupt, an SPI (32..1019).
+
+    Errors:
+        VIRQ_BOUND: this side is bound already; checked before the number.
+        ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
+        BUSY: another source is bound to this interrupt.
+
+    Source: API "Message Queue Send Side Bind"; recorded.
+
+    """
+    return msgqueue.send_source.bind(vic, virq)
+
+
+@hypercall(0x6018)
+def msgqueue_bind_receive_virq(
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.BIND_RECEIVE],
+    vic: Annotated[Vic, VicRights.BIND_SOURCE],
+    virq: Virq,
+) -> Results:
+    """Bind the receiver's ("not empty") interrupt; nothing is asserted by it (recorded).
+
+    Arguments:
+        msgqueue: the queue.
+        vic: the receiver's interrupt controller.
+        virq: the interrupt, an SPI (32..1019).
+
+    Errors:
+        VIRQ_BOUND: this side is bound already; checked before the number.
+        ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
+        BUSY: another source is bound to this interrupt.
+
+    Source: API "Message Queue Receive Side Bind"; recorded.
+
+    """
+    return msgqueue.receive_source.bind(vic, virq)
+
+
+@hypercall(0x6019)
+def msgqueue_unbind_send_virq(msgqueue: Annotated[MsgQueue, MsgQueueRights.BIND_SEND]) -> Results:
+    """Unbind the sender's interrupt; no error when it is unbound already (recorded).
+
+    Arguments:
+        msgqueue: the queue.
+
+    Source: API "Message Queue Send Side Unbind"; recorded.
+
+    """
+    msgqueue.send_source.unbind()
+    return OK
+
+
+@hypercall(0x601A)
+def msgqueue_unbind_receive_virq(msgqueue: Annotated[MsgQueue, MsgQueueRights.BIND_RECEIVE]) -> Results:
+    """Unbind the receiver's interrupt; no error when it is unbound already (recorded).
+
+    Arguments:
+        msgqueue: the queue.
+
+    Source: API "Message Queue Receive Side Unbind"; recorded.
+
+    """
+    msgqueue.receive_source.unbind()
+    return OK
+
+
+@hypercall(0x601B)
+def msgqueue_send(
+    caller: Thread,
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.SEND],
+    size: Size,
+    data: UserPtr,
+    send_flags: MsgqueueSendFlags,
+) -> Annotated[Results, "not_full: bool"]:
+    """Append a message.
+
+    The receiver is told when the count reaches exactly its threshold, or always with the push flag.  A size of 0 or
+    above the queue's maximum, and a buffer that is not wholly readable, are no error: the call returns OK with
+    not_full = 1 and queues nothing (recorded).  The buffer needs no alignment and may cross pages.  A buffer in
+    device memory stops the hypervisor.
+
+    Arguments:
+        caller: whose memory the buffer is in.
+        msgqueue: the queue.
+        size: bytes of the message.
+        data: address of the message in the caller's address space.
+        send_flags: bit 0 is push; the others are ignored (recorded).
+
+    Errors:
+        MSGQUEUE_FULL: the queue is full, with not_full = 0; checked before size and buffer.
+
+    Source: API "Message Queue Send"; recorded.
+
+    """
+    if len(msgqueue.messages) == msgqueue.depth:
+        return MSGQUEUE_FULL
+    if not 1 <= size <= msgqueue.max_message_size:
+        return 0, 1
+    message = caller.read_memory(data, size)
+    if message is None:
+        return 0, 1
+    return 0, 1 if msgqueue.push(message, push=send_flags & _PUSH != 0) else 0
+
+
+@hypercall(0x601C)
+def msgqueue_receive(
+    caller: Thread,
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.RECEIVE],
+    buffer: UserPtr,
+    buf_size: Size,
+) -> Annotated[Results, "size: size", "not_empty: bool"]:
+    """Take the oldest message.
+
+    The sender is told when the count reaches exactly its threshold.  A message longer than the buffer, and a buffer
+    that is not wholly
+    writable, are no error: the call returns OK with size = 0 and not_empty = 1, and the message stays (recorded).
+        With too small a buffer nothing is written; of a buffer that ends in unmapped memory the part before it is.
+        Bytes beyond the message are not touched.  A buffer in device memory stops the hypervisor.
+
+    Arguments:
+        caller: whose memory the buffer is in.
+        msgqueue: the queue.
+        buffer: address of the buffer in the caller's address space.
+        buf_size: its bytes.
+
+    Errors:
+        MSGQUEUE_EMPTY: the queue is empty; checked before the buffer.
+
+    Source: API "Message Queue Receive"; recorded.
+
+    """
+    if not msgqueue.messages:
+        return MSGQUEUE_EMPTY
+    message = msgqueue.messages[0]
+    size = len(message)
+    if size > buf_size or caller.write_memory(buffer, message) != size:
+        return 0, 0, 1
+    return 0, size, 1 if msgqueue.pop() else 0
+
+
+@hypercall(0x601D)
+def msgqueue_flush(msgqueue: Annotated[MsgQueue, MsgQueueRights.RECEIVE]) -> Results:
+    """Drop all messages.
+
+    If there were any, the sender's level is asserted and the receiver's cleared; an empty queue does nothing
+    (recorded).
+
+    Arguments:
+        msgqueue: the queue.
+
+    Source: API "Message Queue Flush"; recorded.
+
+    """
+    msgqueue.flush()
+    return OK
+
+
+@hypercall(0x601F, reserved=MINUS_ONE)
+def msgqueue_configure_send(
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.SEND], not_full_thres: Count, not_full_holdoff: Count
+) -> Results:
+    """Choose when the sender is told that the queue is not full.
+
+    The level is asserted if the count is at most the new threshold, else cleared.  The default is the depth - 1.
+
+    Arguments:
+        msgqueue: the queue.
+        not_full_thres: messages, below the depth; 0xffffffff: unchanged, and nothing is asserted.
+        not_full_holdoff: must be 0xffffffff (unchanged).
+
+    Errors:
+        UNIMPLEMENTED: another holdoff; checked before the threshold.
+        ARGUMENT_INVALID: the threshold is not below the depth.
+
+    Source: API "Message Queue Send Configuration"; recorded.
+
+    """
+    if not_full_holdoff != UNCHANGED:
+        return UNIMPLEMENTED
+    return OK if not_full_thres == UNCHANGED else msgqueue.set_send_threshold(not_full_thres)
+
+
+@hypercall(0x6020, reserved=MINUS_ONE)
+def msgqueue_configure_receive(
+    msgqueue: Annotated[MsgQueue, MsgQueueRights.RECEIVE], not_empty_thres: Count, not_empty_holdoff: Count
+) -> Results:
+    """Choose when the receiver is told that the queue is not empty.
+
+    The level is asserted if the count is at least the new threshold, else cleared.  The default is 1.
+
+    Arguments:
+        msgqueue: the queue.
+        not_empty_thres: messages, 1..depth; 0xffffffff: unchanged, and nothing is asserted; 0xfffffffe: the depth,
+            and nothing is
+            asserted or cleared (recorded).
+        not_empty_holdoff: must be 0xffffffff (unchanged).
+
+    Errors:
+        UNIMPLEMENTED: another holdoff; checked before the threshold.
+        ARGUMENT_INVALID: the threshold is 0 or above the depth.
+
+    Source: API "Message Queue Receive Configuration"; recorded.
+
+    """
+    if not_empty_holdoff != UNCHANGED:
+        return UNIMPLEMENTED
+    if not_empty_thres == MAXIMUM:
+        msgqueue.receive_threshold = msgqueue.depth
+        return OK
+    return OK if not_empty_thres == UNCHANGED else msgqueue.set_receive_threshold(not_empty_thres)
+
+
+@hypercall(0x6021)
+def msgqueue_configure(msgqueue: Annotated[MsgQueue, ACTIVATE], create_info: MsgqueueCreateInfo) -> Results:
+    """Set a queue's geometry before it is activated; repeatable until then.
+
+    Without it the activation fails with OBJECT_CONFIG.
+
+    Arguments:
+        msgqueue: a queue in state INIT.
+        create_info: bits 15:0 depth, 1..255 messages; bits 31:16 longest message, 1..1023 bytes; the rest is ignored.
+
+    Errors:
+        ARGUMENT_INVALID: depth or size out of range; the queue is unchanged.
+
+    Source: API "Message Queue Configuration"; recorded.
+
+    """
+    return msgqueue.configure(create_info & 0xFFFF, create_info >> 16 & 0xFFFF)
