@@ -36,8 +36,9 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
 COMMON_FLAGS = (
     "-target",
     "aarch64-freestanding-none",
-    # v8.0-A, which every core that runs Gunyah has; el3 only makes the assembler know SMC.
-    "-mcpu=generic+el3",
+    # v8.0-A, which every core that runs Gunyah has; el3 only makes the assembler know SMC.  No floating point: it traps until
+    # CPACR_EL1 allows it, and interrupt handlers need not save it.  (zig takes no -mgeneral-regs-only.)
+    "-mcpu=generic+el3-neon-fp_armv8",
     "-O2",
     "-gline-tables-only",
     # Relative to the root, wherever the checkout is.
@@ -55,8 +56,6 @@ COMMON_FLAGS = (
 C_FLAGS = (
     "-std=gnu17",
     "-ffreestanding",
-    # No floating point: it traps until CPACR_EL1 allows it, and interrupt handlers need not save it.
-    "-mgeneral-regs-only",
     # With the MMU off all memory is Device memory, where an unaligned access faults.
     "-mstrict-align",
     # Exclusives inline: there is no library of outlined atomics here.
@@ -64,6 +63,8 @@ C_FLAGS = (
     "-fno-pic",
     "-Wall",
     "-Wextra",
+    # A handler that needs no argument still has one.
+    "-Wno-unused-parameter",
     "-Wstrict-prototypes",
     "-Werror",
 )

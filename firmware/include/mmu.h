@@ -10,9 +10,9 @@
 #define MMU_READ_WRITE ((uint64_t)(1ul << 54 | 1ul << 53 | 3ul << 8 | 1ul << 2))
 #define MMU_READ_ONLY ((uint64_t)(MMU_READ_WRITE | 1ul << 7))
 #define MMU_CODE ((uint64_t)(1ul << 54 | 1ul << 7 | 3ul << 8 | 1ul << 2))
-/* For EL0.  What EL0 can write, EL1 can never execute. */
+/* For EL0 and EL1 alike; but what EL0 can write, EL1 cannot execute, whatever its attributes say. */
 #define MMU_USER_READ_WRITE ((uint64_t)(MMU_READ_WRITE | 1ul << 6))
-#define MMU_USER_CODE ((uint64_t)(1ul << 53 | 1ul << 7 | 1ul << 6 | 3ul << 8 | 1ul << 2))
+#define MMU_USER_CODE ((uint64_t)(1ul << 7 | 1ul << 6 | 3ul << 8 | 1ul << 2))
 /* No access: translation fault. */
 #define MMU_UNMAPPED ((uint64_t)0)
 

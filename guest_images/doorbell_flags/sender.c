@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sets its own bits in a doorbell that it shares with other senders.  The machine file says which, and when.
+
+#include <device_tree.h>
+#include <gunyah/hypercalls.h>
+#include <gunyah/resources.h>
+#include <stdio.h>
+#include <timer.h>
+
+#include "protocol.h"
+
+int main(void)
+{
+    struct gunyah_resource doorbell = gunyah_resource(GUNYAH_DOORBELL_SOURCE, DOORBELL_LABEL);
+    uint64_t flags = bootargs_number("flags", 0);
+    delay_us(bootargs_number("delay_us", 0));
+    struct gunyah_doorbell_send_result sent = gunyah_doorbell_send(doorbell.capability, flags);
+    printf("hvc #0x6012: sent 0x%lx, error %d, flags before 0x%lx\n", flags, sent.error, sent.old_flags);
+    return sent.error ? 1 : 0;
+}
