@@ -4,9 +4,9 @@
     python tools/build_guests.py --check          build all elsewhere; fail unless the bytes are those checked in
     python tools/build_guests.py --output DIR     build all into DIR instead of guest_images/
 
-guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf; VARIANTS names the sources that are built more
-than once.  The compiler is the `ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend on nothing but the
-sources and the compiler: no path, no time, no order of a directory.
+guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf; VARIANTS names the sources that are
+built more than once.  The compiler is the `ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend on
+nothing but the sources and the compiler: no path, no time, no order of a directory.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ GUESTS = Path("guest_images")
 COMPILER_VERSION = "0.17.1"
 
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "bench_c/main.c": {"mmu_off": ("-DMMU=0",), "mmu_on": ("-DMMU=1",)},
-    "bench_tight/main.c": {"mmu_off": ("-DMMU=0",), "mmu_on": ("-DMMU=1",)},
+    "bench_c/main.c": {"bench_c_mmu_off": ("-DMMU=0",), "bench_c_mmu_on": ("-DMMU=1",)},
+    "bench_tight/main.c": {"bench_tight_mmu_off": ("-DMMU=0",), "bench_tight_mmu_on": ("-DMMU=1",)},
 }
 """Source, below guest_images/, to ELF stem to the compiler's flags."""
 
 COMMON_FLAGS = (
     "-target",
     "aarch64-freestanding-none",
-    # v8.0-A, which every core that runs Gunyah has; el3 only makes the assembler know SMC.  No floating point: it traps until
-    # CPACR_EL1 allows it, and interrupt handlers need not save it.  (zig takes no -mgeneral-regs-only.)
+    # v8.0-A, which every core that runs Gunyah has; el3 only makes the assembler know SMC.  No floating point: it traps
+    # until CPACR_EL1 allows it, and interrupt handlers need not save it.  (zig takes no -mgeneral-regs-only.)
     "-mcpu=generic+el3-neon-fp_armv8",
     "-O2",
     "-gline-tables-only",
@@ -73,7 +73,16 @@ FILE_FLAGS = {
     # Its line table, for 250 stubs of which a guest keeps two, would be most of the file.
     FIRMWARE / "src/gunyah/hypercalls.S": ("-g0",),
 }
-LINK_FLAGS = ("--gc-sections", "--build-id=none", "-z", "max-page-size=4096", "-z", "noexecstack", "-T", f"{FIRMWARE}/link.ld")
+LINK_FLAGS = (
+    "--gc-sections",
+    "--build-id=none",
+    "-z",
+    "max-page-size=4096",
+    "-z",
+    "noexecstack",
+    "-T",
+    f"{FIRMWARE}/link.ld",
+)
 
 
 class Guest(NamedTuple):
