@@ -23,11 +23,13 @@ class Console:
         limit: how many of the newest bytes are kept for `text`.
     """
 
-    __slots__ = ("_input", "_kept", "_limit", "_watchers", "sink", "total")
+    __slots__ = ("_input", "_kept", "_limit", "_watchers", "expects_input", "sink", "total")
 
     def __init__(self, sink: Callable[[bytes], None] | None = None, limit: int = DEFAULT_LIMIT) -> None:
         assert limit > 0
         self.sink = sink
+        #: more input may come: a guest that reads waits for it instead of finding the end
+        self.expects_input = False
         #: bytes that the guest wrote, kept or not
         self.total = 0
         self._limit = limit
