@@ -5,8 +5,8 @@
     python tools/build_guests.py --output DIR     build all into DIR instead of guest_images/
 
 guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf; VARIANTS names the sources that are
-built more than once.  The compiler is the `ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend on
-nothing but the sources and the compiler: no path, no time, no order of a directory.
+built more than once.  The compiler is the `ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend
+on nothing but the sources and the compiler: no path, no time, no order of a directory.
 """
 
 from __future__ import annotations

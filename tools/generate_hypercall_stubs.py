@@ -9,6 +9,7 @@ The stubs are assembly rather than inline C so that a guest written in assembly,
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -39,11 +40,10 @@ _HEADER_START = """\
 /* 32 bits: the upper half of x0 says nothing in the native encoding, and UNIMPLEMENTED is -1 in both. */
 typedef int32_t gunyah_error_t;
 
-#define GUNYAH_HYPERCALL(result, name, ...)   \\
-    result gunyah_##name(__VA_ARGS__);            \\
-    result gunyah_smccc_hvc_##name(__VA_ARGS__);  \\
+#define GUNYAH_HYPERCALL(result, name, ...)      \\
+    result gunyah_##name(__VA_ARGS__);           \\
+    result gunyah_smccc_hvc_##name(__VA_ARGS__); \\
     result gunyah_smccc_smc_##name(__VA_ARGS__)
-
 """
 
 _ASSEMBLY_START = """\
@@ -91,8 +91,11 @@ def header(calls: Iterable[Call]) -> str:
             types = ("gunyah_error_t" if name == "error" else "uint64_t" for name in call.results)
             members = "".join(f"    {kind} {name};\n" for kind, name in zip(types, call.results, strict=True))
             lines.append(f"{result} {{\n{members}}};")
-        parameters = ", ".join(f"uint64_t {name}" for name in call.arguments) or "void"
-        lines.append(f"GUNYAH_HYPERCALL({result}, {call.name}, {parameters});\n")
+        # Lines break at commas only: a type and its name stay together by a no-break space.
+        parameters = ", ".join(f"uint64_t\N{NO-BREAK SPACE}{name}" for name in call.arguments) or "void"
+        prototype = f"GUNYAH_HYPERCALL({result}, {call.name}, {parameters});"
+        wrapped = textwrap.fill(prototype, 120, subsequent_indent=" " * len("GUNYAH_HYPERCALL("))
+        lines.append(wrapped.replace("\N{NO-BREAK SPACE}", " ") + "\n")
     return "\n".join([*lines, "#endif\n"])
 
 

@@ -13,7 +13,7 @@ struct exception_frame {
     uint64_t elr;
     uint64_t spsr;
     uint64_t esr;
-    uint64_t far; /* means something for aborts and alignment faults only */
+    uint64_t far;    /* means something for aborts and alignment faults only */
     uint64_t vector; /* VECTOR_CURRENT_SPX + VECTOR_SYNCHRONOUS and so on: offset in the table / 0x80 */
 };
 
@@ -48,8 +48,8 @@ static inline unsigned exception_class(const struct exception_frame *frame)
 const char *exception_class_name(unsigned exception_class);
 
 /*
- * A handler returns true when it dealt with the exception: execution goes on at frame->elr, in the state of frame->spsr, with
- * the registers of the frame.  False: fatal.
+ * A handler returns true when it dealt with the exception: execution goes on at frame->elr, in the state of
+ * frame->spsr, with the registers of the frame.  False: fatal.
  */
 typedef bool (*exception_handler)(struct exception_frame *frame);
 void exception_set_handler(exception_handler handler);

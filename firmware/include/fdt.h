@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A reader of flattened device trees (Devicetree Specification v0.4, chapter 5).  Nothing in the blob is trusted: every offset
- * is checked against the size of its block, and a broken tree ends early instead of leading out of the blob.
+ * A reader of flattened device trees (Devicetree Specification v0.4, chapter 5).  Nothing in the blob is trusted: every
+ * offset is checked against the size of its block, and a broken tree ends early instead of leading out of the blob.
  */
 #ifndef FDT_H
 #define FDT_H
@@ -29,8 +29,8 @@ struct fdt_property {
 bool fdt_open(struct fdt *tree, const void *blob);
 
 /*
- * The first node behind `previous` (FDT_NONE: from the start), in the order of the blob, whose property holds that string,
- * alone or in a list; so fdt_find(tree, FDT_NONE, "compatible", "arm,pl011").
+ * The first node behind `previous` (FDT_NONE: from the start), in the order of the blob, whose property holds that
+ * string, alone or in a list; so fdt_find(tree, FDT_NONE, "compatible", "arm,pl011").
  */
 fdt_node fdt_find(const struct fdt *tree, fdt_node previous, const char *property, const char *value);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the assembly and the C of this firmware agree on.  Guests need it for nothing but the limits and the exit statuses.
+ * What the assembly and the C of this firmware agree on.  Guests need it only for the limits and exit statuses.
  */
 #ifndef FIRMWARE_H
 #define FIRMWARE_H
@@ -35,7 +35,7 @@
 
 /* MAIR: attribute 0 Device-nGnRE, attribute 1 Normal, write-back. */
 #define MMU_MAIR 0xff04
-/* TCR: T0SZ 25 (39 bits), inner and outer write-back, inner shareable, 4 KiB granule, no TTBR1 walks, 40-bit physical. */
+/* TCR: T0SZ 25 (39 bits), write-back, inner shareable, 4 KiB granule, no TTBR1 walks, 40-bit physical addresses. */
 #define MMU_TCR (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2 << 32)
 #define SCTLR_M (1 << 0)
 #define SCTLR_C (1 << 2)

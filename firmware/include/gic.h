@@ -19,7 +19,7 @@ void gic_init_cpu(void);
 typedef void (*irq_handler)(uint32_t intid, void *argument);
 void irq_set_handler(uint32_t intid, irq_handler handler, void *argument);
 
-/* An SPI goes to the CPU that enables it.  SGIs and PPIs are those of the calling CPU; their trigger is not asked for. */
+/* An SPI goes to the CPU that enables it.  SGIs and PPIs are those of the calling CPU, and keep their trigger. */
 void gic_enable_spi(uint32_t intid, enum gic_trigger trigger, uint8_t priority);
 void gic_enable_private(uint32_t intid, uint8_t priority);
 void gic_disable(uint32_t intid);

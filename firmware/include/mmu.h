@@ -19,8 +19,8 @@
 #define PAGE_SIZE 4096
 
 /*
- * Maps [start, end) to itself; both are multiples of PAGE_SIZE, at most 512 GiB.  A range may be mapped again with other
- * attributes, before or after mmu_enable().
+ * Maps [start, end) to itself; both are multiples of PAGE_SIZE, at most 512 GiB.  A range may be mapped again with
+ * other attributes, before or after mmu_enable().
  */
 void mmu_map(uintptr_t start, uintptr_t end, uint64_t attributes);
 

@@ -18,8 +18,8 @@ uint32_t cpu_count(void);
 uint64_t cpu_mpidr(uint32_t index);
 
 /*
- * Starts a CPU by PSCI: it runs entry(argument) on a stack of its own, interrupts masked, with the MMU as the caller has it, and
- * turns itself off when that returns.  The result is that of CPU_ON.
+ * Starts a CPU by PSCI: it runs entry(argument) on a stack of its own, interrupts masked, with the MMU as the caller
+ * has it, and turns itself off when that returns.  The result is that of CPU_ON.
  */
 int32_t cpu_on(uint32_t index, cpu_entry_point entry, void *argument);
 

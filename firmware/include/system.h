@@ -5,15 +5,15 @@
 
 #include <stdint.h>
 
-#define read_sysreg(name)                                           \
-    ({                                                              \
-        uint64_t value_;                                            \
+#define read_sysreg(name)                                            \
+    ({                                                               \
+        uint64_t value_;                                             \
         __asm__ volatile("mrs %0, " #name : "=r"(value_)::"memory"); \
-        value_;                                                     \
+        value_;                                                      \
     })
 
-#define write_sysreg(name, value)                                                       \
-    do {                                                                                \
+#define write_sysreg(name, value)                                                  \
+    do {                                                                           \
         __asm__ volatile("msr " #name ", %0" ::"r"((uint64_t)(value)) : "memory"); \
     } while (0)
 
@@ -43,8 +43,9 @@ static inline void irq_disable(void)
 }
 
 /*
- * Waits in WFI until an interrupt handler makes the condition true.  The condition is tested with IRQs masked, so that no
- * interrupt slips in between the test and the WFI; a pending IRQ ends the WFI although it is masked, and is taken after it.
+ * Waits in WFI until an interrupt handler makes the condition true.  The condition is tested with IRQs masked, so that
+ * no interrupt slips in between the test and the WFI; a pending IRQ ends the WFI although it is masked, and is taken
+ * after it.
  */
 #define wait_until(condition)  \
     do {                       \
@@ -58,8 +59,8 @@ static inline void irq_disable(void)
     } while (0)
 
 /*
- * Device accesses.  Written out so that the compiler can never pick a load or store with write-back or a pair: a hypervisor
- * that emulates the device gets no syndrome for those.
+ * Device accesses.  Written out so that the compiler can never pick a load or store with write-back or a pair: a
+ * hypervisor that emulates the device gets no syndrome for those.
  */
 static inline uint32_t mmio_read32(uintptr_t address)
 {

@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const source_names[] = {"current EL with SP_EL0", "current EL with SP_ELx", "lower EL, AArch64", "lower EL, AArch32"};
+static const char *const source_names[] = {"current EL with SP_EL0", "current EL with SP_ELx", "lower EL, AArch64",
+                                           "lower EL, AArch32"};
 static const char *const kind_names[] = {"synchronous", "IRQ", "FIQ", "SError"};
 
 static exception_handler guest_handler;
@@ -57,8 +58,8 @@ void exception_fatal(const struct exception_frame *frame)
     static bool printing;
     if (!printing) {
         printing = true;
-        printf("fatal exception: %s (%s, %s)\n", exception_class_name(exception_class(frame)), kind_names[frame->vector & 3],
-               source_names[frame->vector >> 2 & 3]);
+        printf("fatal exception: %s (%s, %s)\n", exception_class_name(exception_class(frame)),
+               kind_names[frame->vector & 3], source_names[frame->vector >> 2 & 3]);
         printf("  ESR  0x%016lx  EC 0x%02x  ISS 0x%07lx\n", frame->esr, exception_class(frame), frame->esr & 0x1ffffff);
         printf("  ELR  0x%016lx  FAR 0x%016lx\n", frame->elr, frame->far);
         printf("  SPSR 0x%016lx  SP  0x%016lx\n", frame->spsr, (uint64_t)(uintptr_t)(frame + 1));

@@ -9,7 +9,16 @@
 
 enum token { BEGIN_NODE = 1, END_NODE = 2, PROPERTY = 3, NOP = 4, END = 9 };
 
-enum header { TOTAL_SIZE = 4, STRUCTURE = 8, STRINGS = 12, LAST_COMPATIBLE = 24, STRINGS_SIZE = 32, STRUCTURE_SIZE = 36, HEADER_SIZE = 40 };
+// Where the fields of the header are, and its size.
+enum header {
+    TOTAL_SIZE = 4,
+    STRUCTURE = 8,
+    STRINGS = 12,
+    LAST_COMPATIBLE = 24,
+    STRINGS_SIZE = 32,
+    STRUCTURE_SIZE = 36,
+    HEADER_SIZE = 40,
+};
 
 struct item {
     enum token token;
@@ -113,7 +122,8 @@ fdt_node fdt_find(const struct fdt *tree, fdt_node previous, const char *propert
     while (next(tree, &offset, &item)) {
         if (item.token == BEGIN_NODE)
             node = item.offset;
-        else if (item.token == PROPERTY && node > previous && strcmp(item.name, property) == 0 && holds_string(&item.property, value))
+        else if (item.token == PROPERTY && node > previous && strcmp(item.name, property) == 0 &&
+                 holds_string(&item.property, value))
             return node;
     }
     return FDT_NONE;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Device registers are accessed in 32 bits unless the architecture knows no 32-bit form: a virtual GIC need not answer others.
+// Accesses are of 32 bits where the architecture has a 32-bit form: a virtual GIC need not answer others.
 
 #include <exceptions.h>
 #include <gic.h>

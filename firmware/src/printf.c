@@ -27,7 +27,8 @@ struct specification {
     size_t width;
 };
 
-static void emit_field(struct sink *sink, const struct specification *field, const char *sign, const char *text, size_t length)
+static void emit_field(struct sink *sink, const struct specification *field, const char *sign, const char *text,
+                       size_t length)
 {
     size_t used = strlen(sign) + length;
     size_t padding = field->width > used ? field->width - used : 0;
@@ -45,7 +46,8 @@ static void emit_field(struct sink *sink, const struct specification *field, con
         emit(sink, ' ');
 }
 
-static void emit_number(struct sink *sink, const struct specification *field, const char *sign, uint64_t value, unsigned base, bool upper)
+static void emit_number(struct sink *sink, const struct specification *field, const char *sign, uint64_t value,
+                        unsigned base, bool upper)
 {
     char digits[20];
     size_t first = sizeof digits;

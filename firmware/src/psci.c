@@ -11,8 +11,8 @@ static bool conduit_is_smc;
 void psci_init(void)
 {
     struct fdt_property method;
-    conduit_is_smc = fdt_get(&device_tree, fdt_find_top(&device_tree, "psci"), "method", &method) && method.size == sizeof "smc" &&
-                     memcmp(method.value, "smc", sizeof "smc") == 0;
+    conduit_is_smc = fdt_get(&device_tree, fdt_find_top(&device_tree, "psci"), "method", &method) &&
+                     method.size == sizeof "smc" && memcmp(method.value, "smc", sizeof "smc") == 0;
 }
 
 int32_t psci_call(uint32_t function, uint64_t x1_, uint64_t x2_, uint64_t x3_)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The first instructions of a CPU.  Entry state: EL1, MMU and caches off, interrupts masked; x0 is the address of the device
-// tree on the first CPU, and the context that PSCI CPU_ON was given on every other.
+// The first instructions of a CPU.  Entry state: EL1, MMU and caches off, interrupts masked; x0 is the address of the
+// device tree on the first CPU, and the context that PSCI CPU_ON was given on every other.
 
 #include "firmware.h"
 
@@ -27,7 +27,7 @@ _start:
         brk     #0
         .size _start, . - _start
 
-// x0: struct cpu_boot of this CPU.  It was cleaned to memory by whoever started us, so it can be read with the MMU still off.
+// x0: struct cpu_boot of this CPU.  Whoever started us cleaned it to memory, so it can be read with the MMU still off.
         .global cpu_entry
         .type cpu_entry, %function
 cpu_entry:
@@ -55,7 +55,7 @@ set_vectors:
         ret
         .size set_vectors, . - set_vectors
 
-// x0: level 1 translation table of a 39-bit address space.  Uses no memory, so that it works on both sides of the switch.
+// x0: level 1 translation table of a 39-bit address space.
         .global mmu_switch_on
         .type mmu_switch_on, %function
 mmu_switch_on:

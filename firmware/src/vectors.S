@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The EL1 vector table.  An IRQ saves what a C function may change; everything else saves all registers, because the handler
-// may look at them, change them, or print them and give up.
+// The EL1 vector table.  An IRQ saves what a C function may change; everything else saves all registers, because the
+// handler may look at them, change them, or print them and give up.
 
 #include "firmware.h"
 

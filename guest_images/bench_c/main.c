@@ -49,7 +49,8 @@ static bool copy_message(void)
 int main(void)
 {
     // The digest of "abc", FIPS 180-4's own example.
-    static const uint32_t abc[] = {0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223, 0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad};
+    static const uint32_t abc[] = {0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223,
+                                   0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad};
     const uint64_t rounds = bootargs_number("rounds", DEFAULT_ROUNDS);
     uint32_t digest[8];
     if (MMU)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A doorbell as 64 flags: the receiver chooses which of them interrupt it and which of those need no clearing, and reads and
-// clears the rest.
+// A doorbell as 64 flags: the receiver chooses which of them interrupt it and which of those need no clearing, and
+// reads and clears the rest.
 
 #include <gunyah/hypercalls.h>
 #include <gunyah/resources.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A doorbell as a plain interrupt.  Nothing here knows of a hypervisor: the device tree names an SPI, the GIC delivers it, the
-// handler ends it.  No hypercall is made, and none is in this file's ELF.
+// A doorbell as a plain interrupt.  Nothing here knows of a hypervisor: the device tree names an SPI, the GIC delivers
+// it, the handler ends it.  No hypercall is made, and none is in this file's ELF.
 
 #include <gic.h>
 #include <gunyah/resources.h>
@@ -17,7 +17,7 @@ static void on_edge(uint32_t intid, void *argument)
     edges++;
 }
 
-// A level doorbell stays high until somebody clears its flags.  This VM cannot, so it takes the interrupt once and disables it.
+// A level doorbell stays high until somebody clears its flags.  That takes a hypercall, so this VM disables the SPI.
 static void on_level(uint32_t intid, void *argument)
 {
     gic_disable(intid);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Synchronous exceptions from EL1 and from EL0, with the MMU on: does the handler see the ESR, ELR, FAR and SPSR that the
-// architecture promises?
+// Synchronous exceptions from EL1 and from EL0, with the MMU on: does the handler see the ESR, ELR, FAR and SPSR that
+// the architecture promises?
 
 #include <exceptions.h>
 #include <mmu.h>
 #include <stdio.h>
 #include <system.h>
 
-// A probe is a function whose first instruction faults, with x0 its argument.  It has no second one: the handler returns to
-// the probe's caller.
+// A probe is a function whose first instruction faults, with x0 its argument.  It has no second one: the handler
+// returns to the probe's caller.
 typedef void probe(uint64_t x0);
-#define PROBE(name, instruction)                                                    \
+#define PROBE(name, instruction)                                                  \
     __attribute__((naked, section(".text.probes"))) static void name(uint64_t x0) \
-    {                                                                               \
-        __asm__ volatile(instruction);                                              \
+    {                                                                             \
+        __asm__ volatile(instruction);                                            \
     }
 PROBE(probe_svc, "svc #0x1234")
 PROBE(probe_brk, "brk #0xbeef")
@@ -57,7 +57,7 @@ static void check(const char *what, uint64_t is, uint64_t must_be)
 
 #define TRANSLATION_L3 0x07
 #define PERMISSION_L3 0x0f
-#define WRITE (1 << 6) // ISS.WnR
+#define WRITE (1 << 6)       // ISS.WnR
 #define FAULT_AND_WRITE 0x7f // the part of an abort's ISS that every implementation gives
 #define WHOLE_ISS 0x1ffffff
 #define NO_FAR (~0ul)
@@ -117,13 +117,17 @@ int main(void)
         {"UDF", probe_undefined, 0, CLASS(EC_UNKNOWN), 0, WHOLE_ISS, NO_FAR, AT(probe_undefined)},
         {"EL2 register", probe_el2_register, 0, CLASS(EC_UNKNOWN), 0, WHOLE_ISS, NO_FAR, AT(probe_el2_register)},
         {"load, unmapped", probe_load, nowhere, ABORT(DATA), TRANSLATION_L3, FAULT_AND_WRITE, nowhere, AT(probe_load)},
-        {"store, unmapped", probe_store, nowhere + 8, ABORT(DATA), TRANSLATION_L3 | WRITE, FAULT_AND_WRITE, nowhere + 8, AT(probe_store)},
-        {"store, read-only", probe_store, fixed + 16, ABORT(DATA), PERMISSION_L3 | WRITE, FAULT_AND_WRITE, fixed + 16, AT(probe_store)},
-        {"jump, unmapped", probe_jump, nowhere + 64, ABORT(INSTRUCTION), TRANSLATION_L3, WHOLE_ISS, nowhere + 64, nowhere + 64},
+        {"store, unmapped", probe_store, nowhere + 8, ABORT(DATA), TRANSLATION_L3 | WRITE, FAULT_AND_WRITE, nowhere + 8,
+         AT(probe_store)},
+        {"store, read-only", probe_store, fixed + 16, ABORT(DATA), PERMISSION_L3 | WRITE, FAULT_AND_WRITE, fixed + 16,
+         AT(probe_store)},
+        {"jump, unmapped", probe_jump, nowhere + 64, ABORT(INSTRUCTION), TRANSLATION_L3, WHOLE_ISS, nowhere + 64,
+         nowhere + 64},
         {"jump, execute-never", probe_jump, data + 4, ABORT(INSTRUCTION), PERMISSION_L3, WHOLE_ISS, data + 4, data + 4},
         {"jump, misaligned", probe_jump, odd, CLASS(EC_PC_ALIGNMENT), 0, WHOLE_ISS, odd, odd},
     };
-    const struct expectation privileged = {"load, EL1 only", probe_load, fixed, ABORT(DATA), PERMISSION_L3, FAULT_AND_WRITE, fixed, AT(probe_load)};
+    const struct expectation privileged = {"load, EL1 only", probe_load,      fixed, ABORT(DATA),
+                                           PERMISSION_L3,    FAULT_AND_WRITE, fixed, AT(probe_load)};
     const unsigned count = sizeof expectations / sizeof *expectations;
 
     mmu_enable();

@@ -50,7 +50,8 @@ static inline uint64_t queue_receive(struct queue *queue, void *buffer, uint64_t
 {
     for (;;) {
         uint32_t before = queue->interrupts;
-        struct gunyah_msgqueue_receive_result received = gunyah_msgqueue_receive(queue->capability, (uintptr_t)buffer, size);
+        struct gunyah_msgqueue_receive_result received =
+            gunyah_msgqueue_receive(queue->capability, (uintptr_t)buffer, size);
         if (received.error == GUNYAH_OK)
             return received.size;
         if (received.error != GUNYAH_ERROR_MSGQUEUE_EMPTY)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four CPUs of one VM: started by CPU_ON, they count together under a spinlock, answer an SGI with an SGI, and turn themselves off.
+// Four CPUs of one VM: started by CPU_ON, they count together under a spinlock, answer an SGI with an SGI, and turn
+// themselves off.
 
 #include <gic.h>
 #include <mmu.h>
@@ -13,10 +14,10 @@
 #define SGI_PONG 2
 
 static struct spinlock lock;
-static uint64_t total; // under the lock
+static uint64_t total;                // under the lock
 static volatile uint32_t pings[CPUS]; // each written by its own CPU
-static volatile uint32_t pongs; // written by CPU 0
-static uint32_t ready; // atomic
+static volatile uint32_t pongs;       // written by CPU 0
+static uint32_t ready;                // atomic
 
 static void add_together(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the resource manager gave this VM, as the `hypervisor` node of its device tree tells it.  Reading a tree is all that
- * happens here: no hypercall is made, and a guest that only takes interrupts needs none.
+ * What the resource manager gave this VM, as the `hypervisor` node of its device tree tells it.  Reading a tree is all
+ * that happens here: no hypercall is made, and a guest that only takes interrupts needs none.
  */
 #ifndef GUNYAH_RESOURCES_H
 #define GUNYAH_RESOURCES_H

@@ -5,7 +5,7 @@
 #include <gunyah/resources.h>
 #include <platform.h>
 
-#define GIC_SPI 0 // first cell of an interrupt specifier
+#define GIC_SPI 0              // first cell of an interrupt specifier
 #define IRQ_TYPE_EDGE_RISING 1 // third cell
 
 struct gunyah_resource gunyah_resource(const char *kind, uint32_t label)
