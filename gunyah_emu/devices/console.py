@@ -7,12 +7,19 @@ search looks at new bytes only, so waiting for a prompt costs nothing that grows
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_LIMIT = 1 << 20
+
+
+class Watcher(Protocol):
+    """Sees what the guest writes."""
+
+    def look(self, data: bytes) -> None:
+        """Takes new output."""
 
 
 class Console:
@@ -34,7 +41,7 @@ class Console:
         self.total = 0
         self._limit = limit
         self._kept = bytearray()
-        self._watchers: list[Contains] = []
+        self._watchers: list[Watcher] = []
         self._input: deque[int] = deque()
 
     def write(self, data: bytes) -> None:
@@ -86,11 +93,11 @@ class Console:
         """The next bytes that were typed, at most `size`; empty when nothing waits."""
         return bytes(self._input.popleft() for _ in range(min(size, len(self._input))))
 
-    def watch(self, watcher: Contains) -> None:
-        """Shows a condition every piece of output from now on."""
+    def watch(self, watcher: Watcher) -> None:
+        """Shows it every piece of output from now on."""
         self._watchers.append(watcher)
 
-    def unwatch(self, watcher: Contains) -> None:
+    def unwatch(self, watcher: Watcher) -> None:
         """Shows it nothing more."""
         self._watchers.remove(watcher)
 
