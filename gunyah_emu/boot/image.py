@@ -126,10 +126,9 @@ class Image:
         """The same image, moved up by `bias` bytes, its R_AARCH64_RELATIVE relocations applied.
 
         Arguments:
-            bias: bytes to add to every address of a position-independent image; a multiple of 4 KiB.
+            bias: bytes to add to every address; of an ELF or a kernel, a multiple of its alignment.
         """
         assert self.is_position_independent
-        assert bias % 4096 == 0
         moved = [
             Segment(s.address + bias, s.data, s.memory_size, s.flags, s.virtual_address + bias) for s in self.segments
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gunyah_emu.boot import virt_map
+from gunyah_emu.boot.layout import DEFAULT_MEMORY, MEMORY_LIMIT
 from gunyah_emu.machine.config_schema import (
     Address,
     Amount,
@@ -18,8 +19,7 @@ from gunyah_emu.machine.config_schema import (
 )
 
 PAGE = 4096
-MIB, GIB = 1 << 20, 1 << 30
-MEMORY_LIMIT = 16 * GIB
+SMALLEST_MEMORY = 256 << 10
 ADDRESS_LIMIT = 1 << 39  # what the stage-2 tables translate
 LAST_SPI = 987  # INTID 1019
 
@@ -124,7 +124,13 @@ MEMORY = Table(
         default=virt_map.RAM_BASE,
         default_text=f"{virt_map.RAM_BASE:#x}",
     ),
-    Key("size", Amount(PAGE, MEMORY_LIMIT, multiple_of=PAGE), "Bytes.", default=64 * MIB, default_text='"64MiB"'),
+    Key(
+        "size",
+        Amount(SMALLEST_MEMORY, MEMORY_LIMIT, multiple_of=PAGE),
+        "Bytes.",
+        default=DEFAULT_MEMORY,
+        default_text='"64MiB"',
+    ),
 )
 
 IMAGE_TYPE = Choice("auto", "elf", "linux", "raw")
@@ -153,7 +159,7 @@ VM = Table(
     Key(
         "image_type",
         IMAGE_TYPE,
-        "`auto` tells an ELF and a Linux Image (also gzipped) by their headers; what is neither is raw.",
+        "`auto` tells an ELF from a Linux Image (also gzipped) by its first bytes; `raw` has no header.",
         default="auto",
     ),
     Key(
