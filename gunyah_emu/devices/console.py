@@ -10,7 +10,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from gunyah_emu.devices.script import Script
 
 DEFAULT_LIMIT = 1 << 20
 
@@ -30,13 +32,15 @@ class Console:
         limit: how many of the newest bytes are kept for `text`.
     """
 
-    __slots__ = ("_input", "_kept", "_limit", "_watchers", "expects_input", "sink", "total")
+    __slots__ = ("_input", "_kept", "_limit", "_watchers", "expects_input", "on_input", "sink", "total")
 
     def __init__(self, sink: Callable[[bytes], None] | None = None, limit: int = DEFAULT_LIMIT) -> None:
         assert limit > 0
         self.sink = sink
         #: more input may come: a guest that reads waits for it instead of finding the end
         self.expects_input = False
+        #: called when something was typed: a UART takes it then
+        self.on_input: Callable[[], None] | None = None
         #: bytes that the guest wrote, kept or not
         self.total = 0
         self._limit = limit
@@ -78,11 +82,13 @@ class Console:
 
         Usage: `machine.run(until=vm.console.contains("login:"))`.
         """
-        return Contains(self, text.encode() if isinstance(text, str) else text)
+        return Contains(self, as_bytes(text))
 
     def type(self, text: str | bytes) -> None:
         """Queues input; the guest reads it from its UART, or by semihosting, when it asks."""
-        self._input.extend(text.encode() if isinstance(text, str) else text)
+        self._input.extend(as_bytes(text))
+        if self.on_input is not None:
+            self.on_input()
 
     @property
     def pending_input(self) -> int:
@@ -92,6 +98,15 @@ class Console:
     def take_input(self, size: int) -> bytes:
         """The next bytes that were typed, at most `size`; empty when nothing waits."""
         return bytes(self._input.popleft() for _ in range(min(size, len(self._input))))
+
+    def script(self, steps: Iterable[tuple[str | bytes, str | bytes]]) -> Script:
+        """Starts a dialogue: for each pair, waits for the first text and then types the second.
+
+        Usage: `vm.console.script([("login: ", "root\n"), ("# ", "poweroff\n")])`.
+        """
+        from gunyah_emu.devices.script import Script
+
+        return Script(self, ((as_bytes(prompt), as_bytes(answer)) for prompt, answer in steps))
 
     def watch(self, watcher: Watcher) -> None:
         """Shows it every piece of output from now on."""
@@ -143,3 +158,8 @@ class Contains:
                 self.on_match()
         else:
             self._tail = joined[max(0, len(joined) - len(self.wanted) + 1) :]
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """A text as it goes over the line."""
+    return text.encode() if isinstance(text, str) else text

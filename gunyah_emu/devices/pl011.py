@@ -33,6 +33,8 @@ class Pl011(RegisterBlock):
     Arguments:
         sink: takes every byte that the guest transmits, when it does.
         set_irq: takes the level of UARTINTR, when it changes.
+        source: gives the next bytes of the line, at most as many as it is asked for, none when none wait.  It is asked
+            when the guest has made room; whoever has something new for it calls `refill`.
     """
 
     REGISTERS: ClassVar = (
@@ -53,10 +55,16 @@ class Pl011(RegisterBlock):
     )
     IDENTIFICATION: ClassVar = bytes((0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1))
 
-    def __init__(self, sink: Callable[[bytes], None], set_irq: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        sink: Callable[[bytes], None],
+        set_irq: Callable[[bool], None],
+        source: Callable[[int], bytes] | None = None,
+    ) -> None:
         super().__init__()
         self._sink = sink
         self._set_irq = set_irq
+        self._source = source
         self._fifo: deque[int] = deque()
         self._status = 0
         self._level = False
@@ -77,12 +85,18 @@ class Pl011(RegisterBlock):
             self._update()
         return count
 
+    def refill(self) -> None:
+        """Receives what the source has, as far as there is room."""
+        if self._source is not None and (room := self.room):
+            self.feed(self._source(room))
+
     # the side of the guest
 
     def receive(self) -> int:
         """UARTDR: takes a byte out of the receive FIFO; an empty one gives 0."""
         fifo = self._fifo
         value = fifo.popleft() if fifo else 0
+        self.refill()
         if not fifo and self._status & INT_RX:
             self._status &= ~INT_RX
             self._update()
@@ -109,6 +123,7 @@ class Pl011(RegisterBlock):
             self._status &= ~INT_RX
             self._update()
         self.kept[LCR_H] = value & 0xFF
+        self.refill()
 
     def mask_interrupts(self, value: int) -> None:
         """UARTIMSC: 1 lets an interrupt through."""
