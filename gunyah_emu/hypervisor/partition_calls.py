@@ -94,7 +94,7 @@ def partition_create_addrspace(src_partition: Creator, cspace: Destination) -> N
     Source: API "Address Space Creation"; recorded.
 
     """
-    return create(src_partition, cspace, "AddrSpace")
+    return create(src_partition, cspace, "Addrspace")
 
 
 @hypercall(0x6004)

@@ -1,0 +1,21 @@
+"""A guest sees here what the real hypervisor showed when the sequences were recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from gunyah_emu.testing.conformance import replay
+
+VECTORS = Path(__file__).parent / "vectors"
+FILES = sorted(VECTORS.glob("*/*.jsonl"))
+
+
+def test_all_recordings_are_here():
+    assert len(FILES) == 48
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_behaves_as_recorded(path):
+    report = replay(path)
+    assert report.steps > 0
+    assert not report.differences, str(report)
