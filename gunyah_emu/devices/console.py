@@ -100,7 +100,7 @@ class Console:
         return bytes(self._input.popleft() for _ in range(min(size, len(self._input))))
 
     def script(self, steps: Iterable[tuple[str | bytes, str | bytes]]) -> Script:
-        """Starts a dialogue: for each pair, waits for the first text and then types the second.
+        r"""Starts a dialogue: for each pair, waits for the first text and then types the second.
 
         Usage: `vm.console.script([("login: ", "root\n"), ("# ", "poweroff\n")])`.
         """
