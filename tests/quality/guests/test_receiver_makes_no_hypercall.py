@@ -1,9 +1,9 @@
 """A doorbell is a plain interrupt: the receiver of doorbell_irq holds no way to call Gunyah.
 
 Every aligned word of its executable segments is read as an instruction, reachable or not, and every word of all
-segments as a literal.  A Gunyah hypercall is HVC #0x6000..0x60ff, or HVC/SMC #0 with a function id of the vendor hypervisor's
-range (SMCCC, DEN0028: owner 6, so 0x86...... and 0xc6......), which must be built by MOVZ, MOVN, MOVK or ORR, or loaded
-as a literal.  The same search finds both encodings in the senders, or it would prove nothing.
+segments as a literal.  A Gunyah hypercall is HVC #0x6000..0x60ff, or HVC/SMC #0 with a function id of the vendor
+hypervisor's range (SMCCC, DEN0028: owner 6, so 0x86...... and 0xc6......), which must be built by MOVZ, MOVN, MOVK or
+ORR, or loaded as a literal.  The same search finds both encodings in the senders, or it would prove nothing.
 """
 
 from __future__ import annotations
