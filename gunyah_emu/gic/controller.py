@@ -11,6 +11,7 @@ from gunyah_emu.gic.distributor import Distributor
 from gunyah_emu.gic.model import ARCHITECTURAL, Model
 from gunyah_emu.gic.redistributor import Redistributor, Redistributors
 from gunyah_emu.gic.state import AFFINITY_MASK, SPI_BASE, InterruptTable
+from gunyah_emu.gic.virtual import VirtualDelivery
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.delivery import Delivery
@@ -48,7 +49,8 @@ class Gic:
         places = [affinity & AFFINITY_MASK for affinity in (range(vcpus) if affinities is None else affinities)]
         delivery = self._delivery = self._open_delivery(places)
         self.cpu_interfaces = [CpuInterface(vcpu, delivery, model, raise_irq) for vcpu in range(vcpus)]
-        delivery.cpus.extend(self.cpu_interfaces)
+        for cpu in self.cpu_interfaces:
+            delivery.attach(cpu)
         self.distributor = Distributor(delivery, model)
         last = (capacity or model.redistributor_capacity or vcpus) - 1
         self.redistributors = Redistributors(
@@ -63,6 +65,8 @@ class Gic:
         self.clear = delivery.clear
 
     def _open_delivery(self, places: list[int]) -> Delivery:
+        if self.model.list_registers:
+            return VirtualDelivery(self.interrupts, places, self.model.list_registers)
         return DirectDelivery(self.interrupts, places)
 
     def connect(self, intid: int, level_check: Callable[[], bool]) -> None:

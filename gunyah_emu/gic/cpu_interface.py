@@ -17,7 +17,7 @@ from gunyah_emu.gic.state import (
     IDLE,
     PRIORITY_MASK,
     PRIORITY_SHIFT,
-    SPECIAL_BASE,
+    SPI_BASE,
     SPURIOUS,
 )
 
@@ -55,16 +55,20 @@ class CpuInterface:
         "_control",
         "_delivery",
         "_end",
-        "_group_mask",
+        "_idle_threshold",
         "_interrupts",
+        "_intid_limit",
         "_model",
-        "_raise_irq",
+        "_private_base",
+        "_spi_shift",
         "active_priorities",
         "best",
         "candidates",
-        "group1_requested",
+        "group1_enabled",
+        "group_mask",
         "line",
         "pmr",
+        "raise_irq",
         "threshold",
         "vcpu",
     )
@@ -72,22 +76,26 @@ class CpuInterface:
     def __init__(self, vcpu: int, delivery: Delivery, model: Model, raise_irq: RaiseIrq) -> None:
         self.vcpu = vcpu
         self._delivery = delivery
-        self._interrupts = delivery.interrupts
+        interrupts = self._interrupts = delivery.interrupts
+        self._private_base = 32 * vcpu
+        self._spi_shift = interrupts.spi_shift
+        self._intid_limit = SPI_BASE + interrupts.spis
         self._acknowledge = delivery.acknowledge
         self._end = delivery.end
         self._model = model
-        self._raise_irq = raise_irq
+        self.raise_irq = raise_irq
         self.candidates: set[int] = set()
         self.best = IDLE
         self.threshold = 0
+        self._idle_threshold = 0
         self.line = False
         self.pmr = 0
         self.active_priorities = 0
-        self.group1_requested = False
+        self.group1_enabled = False
         self._bpr0 = MINIMUM_BPR0
         self._bpr1 = MINIMUM_BPR1
         self._control = 0
-        self._group_mask = PRIORITY_MASK
+        self.group_mask = PRIORITY_MASK
 
     # Candidates.
 
@@ -108,23 +116,21 @@ class CpuInterface:
         level = self.best < self.threshold
         if level is not self.line:
             self.line = level
-            self._raise_irq(self.vcpu, level)
+            self.raise_irq(self.vcpu, level)
 
     def refresh(self) -> None:
         """Recompute the threshold after any of its terms changed, and drive the line."""
-        limit = self.pmr
-        active = self.active_priorities
-        if active:
-            running = ((active & -active).bit_length() - 1 << PRIORITY_STEP) & self._group_mask
-            if running < limit:
-                limit = running
-        self.threshold = limit << PRIORITY_SHIFT if self.group1_enabled else 0
+        self._idle_threshold = self.pmr << PRIORITY_SHIFT if self.group1_enabled else 0
+        self.threshold = self._threshold()
         self.settle()
 
-    @property
-    def group1_enabled(self) -> bool:
-        """ICC_IGRPEN1: whether group 1 interrupts are signalled to the vCPU."""
-        return self.group1_requested
+    def _threshold(self) -> int:
+        """The key that a candidate must be below: priority mask and running priority (IHI 0069, section 4.8)."""
+        active = self.active_priorities
+        if not active:
+            return self._idle_threshold
+        running = ((active & -active).bit_length() - 1 << PRIORITY_STEP) & self.group_mask
+        return min(running << PRIORITY_SHIFT, self._idle_threshold)
 
     @property
     def running_priority(self) -> int:
@@ -137,7 +143,7 @@ class CpuInterface:
         return self._model.undefined_while_group_off and not self._effective_group1()
 
     def _effective_group1(self) -> bool:
-        return self.group1_requested and self._delivery.group_enables & 2 != 0
+        return self.group1_enabled and self._delivery.group_enables & 2 != 0
 
     # Group 1.
 
@@ -146,7 +152,7 @@ class CpuInterface:
         key = self.best
         if key >= self.threshold:
             return None if self._group1_hidden() else SPURIOUS
-        priority = key >> PRIORITY_SHIFT & self._group_mask
+        priority = key >> PRIORITY_SHIFT & self.group_mask
         self.active_priorities |= 1 << (priority >> PRIORITY_STEP)
         self.threshold = priority << PRIORITY_SHIFT
         return self._acknowledge(self, key)
@@ -158,25 +164,17 @@ class CpuInterface:
         """
         active = self.active_priorities
         intid = value & 0xFF_FFFF
-        if intid >= SPECIAL_BASE or not active:
+        if intid >= self._intid_limit or not active:
+            self._delivery.end_nothing(self, intid, self._control & CTLR_EOIMODE != 0)
             return True
-        dropped = (active & -active).bit_length() - 1 << PRIORITY_STEP
-        active &= active - 1
-        self.active_priorities = active
-        limit = self.pmr
-        if active:
-            running = ((active & -active).bit_length() - 1 << PRIORITY_STEP) & self._group_mask
-            if running < limit:
-                limit = running
-        self.threshold = limit << PRIORITY_SHIFT if self.group1_enabled else 0
+        left = self.active_priorities = active & active - 1
+        self.threshold = self._threshold() if left else self._idle_threshold
         if not self._control & CTLR_EOIMODE:
-            slot = self._interrupts.slot(self.vcpu, intid)
-            if slot >= 0:
-                self._end(self, slot, dropped)
+            self._end(self, intid + (self._spi_shift if intid >= SPI_BASE else self._private_base), active)
         level = self.best < self.threshold
         if level is not self.line:
             self.line = level
-            self._raise_irq(self.vcpu, level)
+            self.raise_irq(self.vcpu, level)
         return True
 
     def read_hppir1(self) -> int | None:
@@ -202,7 +200,7 @@ class CpuInterface:
 
     def _update_group_mask(self) -> None:
         point = self._bpr0 + 1 if self._control & CTLR_CBPR else self._bpr1
-        self._group_mask = 0xFF << point & PRIORITY_MASK
+        self.group_mask = 0xFF << point & PRIORITY_MASK
         self.refresh()
 
     def read_ap1r0(self) -> int | None:
@@ -217,11 +215,11 @@ class CpuInterface:
 
     def read_igrpen1(self) -> int:
         """ICC_IGRPEN1_EL1."""
-        return int(self._effective_group1() if self._model.effective_group_enable else self.group1_requested)
+        return int(self._effective_group1() if self._model.effective_group_enable else self.group1_enabled)
 
     def write_igrpen1(self, value: int) -> bool:
         """ICC_IGRPEN1_EL1."""
-        self.group1_requested = value & 1 != 0
+        self.group1_enabled = value & 1 != 0
         self._delivery.group_enable_changed(self)
         self.refresh()
         return True
@@ -243,12 +241,8 @@ class CpuInterface:
         return self.running_priority
 
     def write_dir(self, value: int) -> bool:
-        """ICC_DIR_EL1: deactivate an interrupt, with EOImode 1."""
-        intid = value & 0xFF_FFFF
-        slot = self._interrupts.slot(self.vcpu, intid) if intid < SPECIAL_BASE else -1
-        if slot >= 0 and self._control & CTLR_EOIMODE:
-            self._delivery.deactivate(slot)
-            self._delivery.settle()
+        """ICC_DIR_EL1: deactivate an interrupt."""
+        self._delivery.write_dir(self, value & 0xFF_FFFF, self._control & CTLR_EOIMODE != 0)
         return True
 
     def read_ctlr(self) -> int:
@@ -271,13 +265,14 @@ class CpuInterface:
 
     def write_sgi1r(self, value: int) -> bool:
         """ICC_SGI1R_EL1."""
-        self._delivery.generate_sgi(self, value)
+        self._delivery.generate_sgi(self, value, group1=True)
         return True
 
     # Group 0, which is never signalled.
 
-    def write_sgi0r(self, _value: int) -> bool:
+    def write_sgi0r(self, value: int) -> bool:
         """ICC_SGI0R_EL1, ICC_ASGI1R_EL1: SGIs of group 0."""
+        self._delivery.generate_sgi(self, value, group1=False)
         return True
 
     def read_iar0(self) -> int | None:

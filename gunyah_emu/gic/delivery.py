@@ -7,6 +7,7 @@ hardware does; `ListRegisterDelivery` does what a hypervisor does with a handful
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic.state import (
@@ -32,15 +33,21 @@ class Delivery:
         affinities: Aff3.Aff2.Aff1.Aff0 of every vCPU in the layout of GICD_IROUTER.
     """
 
-    __slots__ = ("_affinities", "_declined", "cpus", "group_enables", "interrupts", "observer")
+    __slots__ = ("_affinities", "_declined", "cpus", "group_enables", "interrupts", "observer", "on_fatal", "sleeping")
 
     def __init__(self, interrupts: InterruptTable, affinities: list[int]) -> None:
         self.interrupts = interrupts
         self.cpus: list[CpuInterface] = []
         self.group_enables = 0
+        self.sleeping = 0
         self.observer: GicObserver | None = None
+        self.on_fatal: Callable[[int, str], None] | None = None
         self._affinities = {affinity: vcpu for vcpu, affinity in enumerate(affinities)}
         self._declined = 0
+
+    def attach(self, cpu: CpuInterface) -> None:
+        """Add a vCPU, in the order of their indices."""
+        self.cpus.append(cpu)
 
     def route_of(self, slot: int) -> int:
         """The vCPU that the interrupt is routed to, or -1.  A 1-of-N SPI goes to the lowest vCPU that participates."""
@@ -64,6 +71,14 @@ class Delivery:
         """Set GICR_CTLR.DPG1NS."""
         self._declined = self._declined & ~(1 << vcpu) | decline << vcpu
         self.participation_changed()
+
+    def _tell_pended(self, slot: int) -> None:
+        if self.observer is not None:
+            self.observer.pended(self.route_of(slot), self.interrupts.intids[slot])
+
+    def _tell_dropped(self, slot: int) -> None:
+        if self.observer is not None and not self.is_pending(slot):
+            self.observer.dropped(self.route_of(slot), self.interrupts.intids[slot])
 
     def settle(self) -> None:
         """Drive every vCPU's IRQ line from what it is offered now; called once after each register write."""
@@ -159,12 +174,28 @@ class Delivery:
         """The CPU interface takes its best candidate; returns the INTID."""
         raise NotImplementedError
 
-    def end(self, cpu: CpuInterface, slot: int, _dropped: int) -> None:
-        """The CPU interface ends an interrupt with EOImode 0; `_dropped` is the group priority that it just dropped."""
+    def end(self, cpu: CpuInterface, slot: int, active_priorities: int) -> None:
+        """The CPU interface ends an interrupt with EOImode 0; `active_priorities` as before the priority drop."""
         raise NotImplementedError
 
-    def generate_sgi(self, sender: CpuInterface, value: int) -> None:
-        """ICC_SGI1R_EL1: make an SGI pending on the listed vCPUs, or on all others (IHI 0069, section 12.2.21).
+    def end_nothing(self, cpu: CpuInterface, intid: int, split: bool) -> None:
+        """ICC_EOIR1 with a special INTID or while no priority is active; `split` is EOImode."""
+
+    def write_dir(self, cpu: CpuInterface, intid: int, split: bool) -> None:
+        """ICC_DIR: without EOImode 1 it is CONSTRAINED UNPREDICTABLE, and ignored as on QEMU."""
+        slot = self.interrupts.slot(cpu.vcpu, intid)
+        if split and slot >= 0:
+            self.deactivate(slot)
+            self.settle()
+
+    def can_generate(self, slot: int, *, group1: bool) -> bool:
+        """Whether an SGI register of a group reaches an SGI: only one of that group."""
+        return group1 == (self.interrupts.states[slot] & GROUP1 != 0)
+
+    def generate_sgi(self, sender: CpuInterface, value: int, *, group1: bool) -> None:
+        """ICC_SGI1R_EL1, ICC_SGI0R_EL1: make an SGI pending on the listed vCPUs, or on all others.
+
+        IHI 0069, sections 12.2.20 and 12.2.21.
 
         The register's fields: TargetList, Aff1, INTID, Aff2, IRM, RS, Aff3.
         """
@@ -177,7 +208,8 @@ class Delivery:
             listed = (self._affinities.get(cluster | first + bit, -1) for bit in range(16) if value >> bit & 1)
             targets = [vcpu for vcpu in listed if vcpu >= 0]
         for vcpu in targets:
-            self.set_pending(32 * vcpu + intid, 0)
+            if self.can_generate(32 * vcpu + intid, group1=group1):
+                self.set_pending(32 * vcpu + intid, 0)
         self.settle()
 
     def key(self, slot: int) -> int:

@@ -65,7 +65,8 @@ class DirectDelivery(Delivery):
         if key < cpu.best:
             cpu.best = key
             if key < cpu.threshold and not cpu.line:
-                cpu.settle()
+                cpu.line = True
+                cpu.raise_irq(cpu.vcpu, True)
 
     def assert_level(self, intid: int) -> None:
         """A level rises: latched by an edge-triggered interrupt, pending while it stands otherwise."""
@@ -84,7 +85,8 @@ class DirectDelivery(Delivery):
         if key < cpu.best:
             cpu.best = key
             if key < cpu.threshold and not cpu.line:
-                cpu.settle()
+                cpu.line = True
+                cpu.raise_irq(cpu.vcpu, True)
 
     def acknowledge(self, cpu: CpuInterface, key: int) -> int:
         """Pending becomes active; a level that stands is pending again once the interrupt ends."""
@@ -93,13 +95,15 @@ class DirectDelivery(Delivery):
         candidates = cpu.candidates
         candidates.discard(key)
         cpu.best = min(candidates) if candidates else IDLE
-        cpu.settle()
+        # What is left is not more urgent than what was taken, so the line falls.
+        cpu.line = False
+        cpu.raise_irq(cpu.vcpu, False)
         intid = self.interrupts.intids[slot]
         if self.observer is not None:
             self.observer.acknowledged(cpu.vcpu, intid)
         return intid
 
-    def end(self, cpu: CpuInterface, slot: int, _dropped: int) -> None:
+    def end(self, cpu: CpuInterface, slot: int, _active_priorities: int) -> None:
         """Deactivate; a level is looked at again."""
         state = self._states[slot] & ~ACTIVE
         if self.observer is not None:
@@ -155,14 +159,6 @@ class DirectDelivery(Delivery):
             self._change(slot, state & ~WIRE)
             self._tell_dropped(slot)
         self.settle()
-
-    def _tell_pended(self, slot: int) -> None:
-        if self.observer is not None:
-            self.observer.pended(self.route_of(slot), self.interrupts.intids[slot])
-
-    def _tell_dropped(self, slot: int) -> None:
-        if self.observer is not None and not self.is_pending(slot):
-            self.observer.dropped(self.route_of(slot), self.interrupts.intids[slot])
 
     def set_group(self, slot: int, group1: bool) -> None:
         """IGROUPR."""

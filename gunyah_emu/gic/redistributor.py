@@ -40,7 +40,8 @@ class Redistributor(InterruptBank):
     def __init__(self, delivery: Delivery, model: Model, vcpu: int, affinity: int, *, last: bool) -> None:
         super().__init__("GICR", REDISTRIBUTOR_REGISTERS, STRIDE, model, delivery)
         self.vcpu = vcpu
-        self.asleep = model.asleep_at_reset
+        if model.asleep_at_reset:
+            delivery.sleeping |= 1 << vcpu
         self._type = affinity << 32 | vcpu << 8 | (TYPER_LAST if last else 0) | (TYPER_DPGS if model.one_of_n else 0)
 
     def _readable(self, index: int, per_element: int) -> range:
@@ -65,7 +66,7 @@ class Redistributor(InterruptBank):
 
     def read_waker(self, _index: int) -> int:
         """GICR_WAKER: ChildrenAsleep follows ProcessorSleep at once."""
-        if not self.asleep:
+        if not self._delivery.sleeping >> self.vcpu & 1:
             return 0
         quiescent = self._delivery.can_sleep(self.vcpu)
         return WAKER_PROCESSOR_SLEEP | (WAKER_CHILDREN_ASLEEP if quiescent else 0)
@@ -73,7 +74,8 @@ class Redistributor(InterruptBank):
     def write_waker(self, _index: int, value: int, mask: int) -> None:
         """GICR_WAKER.  Interrupts are delivered to a vCPU that is marked asleep, as on QEMU."""
         if mask & WAKER_PROCESSOR_SLEEP:
-            self.asleep = value & WAKER_PROCESSOR_SLEEP != 0
+            others = self._delivery.sleeping & ~(1 << self.vcpu)
+            self._delivery.sleeping = others | (value & WAKER_PROCESSOR_SLEEP and 1 << self.vcpu)
 
 
 class Redistributors:

@@ -31,9 +31,13 @@ LEVEL_MESSAGE = 0x080
 WIRE = 0x100
 """A wired device drives the input high now."""
 OFFERED = 0x200
-"""Some CPU interface holds the interrupt as a candidate (list-register model: it is in a list register)."""
-NEEDS_SYNC = 0x400
+"""Its target's CPU interface holds it as a candidate."""
+LISTED = 0x400
+"""It is in a list register, which holds its pending and active state."""
+NEEDS_SYNC = 0x800
 """Its list register disagrees with its configuration."""
+DETACHED = 0x1000
+"""Its source was withdrawn while its list register could not be reached."""
 
 LEVELS = LEVEL_SOURCE | LEVEL_SOFTWARE | LEVEL_MESSAGE | WIRE
 
