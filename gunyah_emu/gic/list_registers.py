@@ -33,6 +33,7 @@ class ListRegisters:
         states: INVALID, PENDING, ACTIVE_ONLY or PENDING_ACTIVE.
         priorities: as they were when the interrupt was listed.
         traps_eoi: whether the register asks for maintenance when it becomes invalid.
+        ended: bit n: register n asks for maintenance because its interrupt ended (ICH_EISR_EL2).
         traps_none_pending: whether the vCPU asks for maintenance when no register is pending (ICH_HCR_EL2.NPIE).
         unlisted_ends: interrupts ended that no register held (ICH_HCR_EL2.EOIcount).
         group1_enabled: at the vCPU and at the distributor.
@@ -43,11 +44,12 @@ class ListRegisters:
     """
 
     __slots__ = (
-        "_cpu",
         "_keys",
         "active_unlisted",
         "active_unlisted_count",
+        "cpu",
         "deliver_requested",
+        "ended",
         "group1_enabled",
         "priorities",
         "search_priorities",
@@ -61,13 +63,14 @@ class ListRegisters:
     )
 
     def __init__(self, cpu: CpuInterface, count: int) -> None:
-        self._cpu = cpu
+        self.cpu = cpu
         self._keys = [0] * count
         self.vcpu = cpu.vcpu
         self.slots = [NOBODY] * count
         self.states = [INVALID] * count
         self.priorities = [0] * count
         self.traps_eoi = [False] * count
+        self.ended = 0
         self.traps_none_pending = False
         self.unlisted_ends = 0
         self.group1_enabled = False
@@ -80,14 +83,15 @@ class ListRegisters:
     def set_state(self, at: int, state: int) -> None:
         """Change a register's state; a pending one is a candidate of the CPU interface, the lower register first."""
         self.states[at] = state
-        key = self._keys[at]
-        if key:
-            self._cpu.withdraw(key)
+        if key := self._keys[at]:
+            self._keys[at] = 0
+            self.cpu.withdraw(key)
+        self.ended &= ~(1 << at)
         if state == PENDING:
             key = self._keys[at] = self.priorities[at] << PRIORITY_SHIFT | at << TIE_SHIFT | self.slots[at]
-            self._cpu.offer(key)
-        else:
-            self._keys[at] = 0
+            self.cpu.offer(key)
+        elif state == INVALID and self.traps_eoi[at]:
+            self.ended |= 1 << at
 
     def fill(self, at: int, slot: int, priority: int, *, trap_eoi: bool) -> None:
         """List an interrupt as pending."""
@@ -98,10 +102,10 @@ class ListRegisters:
 
     def empty(self, at: int) -> None:
         """Forget what the register held."""
+        self.traps_eoi[at] = False
         self.set_state(at, INVALID)
         self.slots[at] = NOBODY
         self.priorities[at] = 0
-        self.traps_eoi[at] = False
 
     def find(self, slot: int) -> int:
         """The register that holds an interrupt, or NOBODY."""
@@ -111,9 +115,14 @@ class ListRegisters:
         """Whether the register is invalid and owes no maintenance (ICH_ELRSR_EL2)."""
         return self.states[at] == INVALID and not self.traps_eoi[at]
 
-    def needs_eoi(self, at: int) -> bool:
-        """Whether the register asks for maintenance because its interrupt ended (ICH_EISR_EL2)."""
-        return self.states[at] == INVALID and self.traps_eoi[at]
+    def needs_attention(self) -> bool:
+        """Whether there is a maintenance interrupt (IHI 0069, section 6.6) or a request to look for interrupts."""
+        return (
+            self.ended != 0
+            or self.deliver_requested
+            or self.unlisted_ends != 0
+            or (self.traps_none_pending and not self.cpu.candidates)
+        )
 
     def select(self, priority: int) -> tuple[int, int]:
         """Choose a register for an interrupt of `priority`.

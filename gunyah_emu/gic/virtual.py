@@ -36,6 +36,7 @@ from gunyah_emu.gic.state import (
     EDGE_TRIGGERED,
     ENABLED,
     GROUP1,
+    INTERRUPT_ROUTING_MODE,
     LATCHED,
     LEVEL_MESSAGE,
     LEVEL_SOFTWARE,
@@ -70,12 +71,13 @@ class VirtualDelivery(Delivery):
     `registers` is the number of list registers of each vCPU.
     """
 
-    __slots__ = ("_count", "_states", "lists")
+    __slots__ = ("_count", "_states", "_vcpus", "lists")
 
     def __init__(self, interrupts: InterruptTable, affinities: list[int], registers: int) -> None:
         super().__init__(interrupts, affinities)
         self._states = interrupts.states
         self._count = registers
+        self._vcpus = [super(VirtualDelivery, self).route_of(slot) for slot in range(len(self._states))]
         self.lists: list[ListRegisters] = []
 
     def attach(self, cpu: CpuInterface) -> None:
@@ -83,27 +85,33 @@ class VirtualDelivery(Delivery):
         super().attach(cpu)
         self.lists.append(ListRegisters(cpu, self._count))
 
+    def route_of(self, slot: int) -> int:
+        """The vCPU that the interrupt is routed to, or NOBODY."""
+        return self._vcpus[slot]
+
     # Sources.
 
     def assert_edge(self, intid: int) -> None:
         """An edge."""
         slot = intid + self.interrupts.spi_shift
-        self._tell_pended(slot)
-        self._deliver(slot, self.route_of(slot), LATCHED)
+        if self.observer is not None:
+            self._tell_pended(slot)
+        self._deliver(slot, self._vcpus[slot], LATCHED)
         self.settle()
 
     def assert_level(self, intid: int) -> None:
         """A level rises, which is also an edge."""
         slot = intid + self.interrupts.spi_shift
-        self._tell_pended(slot)
-        self._deliver(slot, self.route_of(slot), LATCHED | LEVEL_SOURCE)
+        if self.observer is not None:
+            self._tell_pended(slot)
+        self._deliver(slot, self._vcpus[slot], LATCHED | LEVEL_SOURCE)
         self.settle()
 
     def clear(self, intid: int) -> None:
         """A level falls: taken out of the list register at once, unless it is an edge there."""
         slot = intid + self.interrupts.spi_shift
         was_pending = self.observer is not None and self.is_pending(slot)
-        self._undeliver(slot, self.route_of(slot), LEVEL_SOURCE, detach=True)
+        self._undeliver(slot, self._vcpus[slot], LEVEL_SOURCE, detach=True)
         self.settle()
         if was_pending:
             self._tell_dropped(slot)
@@ -115,7 +123,7 @@ class VirtualDelivery(Delivery):
         if level:
             self._states[slot] |= WIRE
             self._tell_pended(slot)
-            self._deliver(slot, self.route_of(slot), LATCHED | LEVEL_SOURCE)
+            self._deliver(slot, self._vcpus[slot], LATCHED | LEVEL_SOURCE)
         else:
             self._states[slot] &= ~WIRE
             if not self._states[slot] & LISTED:
@@ -205,7 +213,7 @@ class VirtualDelivery(Delivery):
 
     def _reroute(self, slot: int) -> None:
         """Leave a pending interrupt for the vCPU that it is routed to, if there is one."""
-        vcpu = self.route_of(slot)
+        vcpu = self._vcpus[slot]
         if vcpu >= 0 and self.lists[vcpu].note(self.interrupts.intids[slot], self.interrupts.priorities[slot]):
             self.lists[vcpu].deliver_requested = True
 
@@ -234,7 +242,7 @@ class VirtualDelivery(Delivery):
 
     def _allowed(self, lists: ListRegisters, slot: int, state: int) -> bool:
         """Whether an interrupt may be listed for a vCPU: its group is on there and it is routed there."""
-        return state & GROUP1 != 0 and lists.group1_enabled and self.route_of(slot) == lists.vcpu
+        return state & GROUP1 != 0 and lists.group1_enabled and self._vcpus[slot] == lists.vcpu
 
     def _synchronise(self, lists: ListRegisters, at: int, cleared: int = 0) -> bool:
         """Bring a register and its interrupt's state together; returns whether the interrupt left it."""
@@ -288,7 +296,7 @@ class VirtualDelivery(Delivery):
             return False
         if self.interrupts.priorities[slot] > limit or not (state & GROUP1 and lists.group1_enabled):
             return None
-        if self.route_of(slot) != lists.vcpu:
+        if self._vcpus[slot] != lists.vcpu:
             return False
         self._list(lists, at, slot, state)
         return True
@@ -344,21 +352,18 @@ class VirtualDelivery(Delivery):
     def settle(self) -> None:
         """Do what the hypervisor does before its guest runs on, then drive the IRQ lines."""
         for lists in self.lists:
-            if lists.deliver_requested:
-                self._check_delivery(lists)
-            while self._maintain(lists):
+            while lists.needs_attention() and self._attend(lists):
                 pass
-        for cpu in self.cpus:
-            cpu.settle()
+            lists.cpu.settle()
 
-    def _maintain(self, lists: ListRegisters) -> bool:
-        """Handle a maintenance interrupt; returns whether there was one (IHI 0069, section 6.6)."""
-        ended = [at for at in range(self._count) if lists.needs_eoi(at)]
-        starved = lists.traps_none_pending and PENDING not in lists.states
-        if not (ended or lists.unlisted_ends or starved):
-            return False
-        for at in ended:
-            self._synchronise(lists, at)
+    def _attend(self, lists: ListRegisters) -> bool:
+        """Look for interrupts if somebody asked, and handle a maintenance interrupt; returns whether that did anything."""
+        if lists.deliver_requested:
+            self._check_delivery(lists)
+            return True
+        starving = not lists.ended and not lists.unlisted_ends
+        while lists.ended:
+            self._synchronise(lists, (lists.ended & -lists.ended).bit_length() - 1)
         while lists.unlisted_ends:
             lists.unlisted_ends -= 1
             lists.active_unlisted_count -= 1
@@ -366,7 +371,7 @@ class VirtualDelivery(Delivery):
             if not self._states[slot] & LISTED:
                 self._deactivate_unlisted(slot)
         if lists.traps_none_pending:
-            return self._fill(lists) or not starved
+            return self._fill(lists) or not starving
         return True
 
     def _fill(self, lists: ListRegisters) -> bool:
@@ -391,7 +396,10 @@ class VirtualDelivery(Delivery):
         intid = self.interrupts.intids[lists.slots[at]]
         if self.observer is not None:
             self.observer.acknowledged(cpu.vcpu, intid)
-        self.settle()
+        if lists.needs_attention():
+            self.settle()
+        else:
+            cpu.settle()
         return intid
 
     def end(self, cpu: CpuInterface, slot: int, active_priorities: int) -> None:
@@ -407,7 +415,8 @@ class VirtualDelivery(Delivery):
             lists.unlisted_ends += 1
         elif active_priorities & -active_priorities == 1 << ((lists.priorities[at] & cpu.group_mask) >> 3):
             lists.set_state(at, lists.states[at] & ~ACTIVE_ONLY)
-        self.settle()
+        if lists.needs_attention():
+            self.settle()
 
     def end_nothing(self, cpu: CpuInterface, intid: int, split: bool) -> None:
         """ICC_EOIR1: trapped while the group is off, and then no different from an ordinary one."""
@@ -450,7 +459,7 @@ class VirtualDelivery(Delivery):
             state &= ~LEVEL_SOURCE
         self._states[slot] = state
         if pending(state) and state & ENABLED:
-            vcpu = self.route_of(slot)
+            vcpu = self._vcpus[slot]
             if vcpu >= 0:
                 self._deliver(slot, vcpu, 0)
 
@@ -468,13 +477,13 @@ class VirtualDelivery(Delivery):
             self._synchronise_all()
         else:
             self._states[slot] = state
-            vcpu = self.route_of(slot)
+            vcpu = self._vcpus[slot]
             if vcpu >= 0:
                 self._deliver(slot, vcpu, 0)
 
     def enable(self, slot: int) -> None:
         """ISENABLER."""
-        self._deliver(slot, self.route_of(slot), ENABLED)
+        self._deliver(slot, self._vcpus[slot], ENABLED)
 
     def disable(self, slot: int) -> None:
         """ICENABLER."""
@@ -484,7 +493,7 @@ class VirtualDelivery(Delivery):
     def set_pending(self, slot: int, cause: int) -> None:
         """ISPENDR, SETSPI: a level stays until the same register's counterpart takes it back."""
         self._tell_pended(slot)
-        self._deliver(slot, self.route_of(slot), LATCHED | cause)
+        self._deliver(slot, self._vcpus[slot], LATCHED | cause)
 
     def clear_pending(self, slot: int, cause: int) -> None:
         """ICPENDR, CLRSPI: cannot reach an edge that is listed."""
@@ -512,7 +521,7 @@ class VirtualDelivery(Delivery):
             self._states[slot] = state | NEEDS_SYNC
             self._synchronise_all()
         elif raised and state & ENABLED and pending(state):
-            self._deliver(slot, self.route_of(slot), 0)
+            self._deliver(slot, self._vcpus[slot], 0)
 
     def set_trigger(self, slot: int, *, edge: bool) -> None:
         """ICFGR: a level-sensitive interrupt forgets what software made pending; nothing is synchronised."""
@@ -524,12 +533,23 @@ class VirtualDelivery(Delivery):
     def set_route(self, slot: int, route: int) -> None:
         """IROUTER."""
         self.interrupts.routes[slot] = route
+        self._move(slot)
+
+    def participation_changed(self) -> None:
+        """Move 1-of-N interrupts."""
+        for slot, route in enumerate(self.interrupts.routes):
+            if route & INTERRUPT_ROUTING_MODE:
+                self._move(slot)
+
+    def _move(self, slot: int) -> None:
+        """Follow a change of route: a listed interrupt is synchronised, a waiting one delivered."""
+        self._vcpus[slot] = super().route_of(slot)
         state = self._states[slot]
         if state & LISTED:
             self._states[slot] = state | NEEDS_SYNC
             self._synchronise_all()
         elif state & ENABLED and pending(state):
-            self._deliver(slot, self.route_of(slot), 0)
+            self._deliver(slot, self._vcpus[slot], 0)
 
     def set_group_enables(self, enables: int) -> None:
         """GICD_CTLR."""
@@ -549,6 +569,7 @@ class VirtualDelivery(Delivery):
                     self._synchronise(lists, at)
         if lists.group1_enabled and not before:
             self._check_delivery(lists)
+        self.participation_changed()
         self.settle()
 
     def is_pending(self, slot: int) -> bool:
