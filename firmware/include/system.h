@@ -45,7 +45,7 @@ static inline void irq_disable(void)
 /*
  * Waits in WFI until an interrupt handler makes the condition true.  The condition is tested with IRQs masked, so that
  * no interrupt slips in between the test and the WFI; a pending IRQ ends the WFI although it is masked, and is taken
- * after it.
+ * after it.  IRQs are masked afterwards: code that never unmasks them itself meets its handlers here and nowhere else.
  */
 #define wait_until(condition)  \
     do {                       \
@@ -55,7 +55,6 @@ static inline void irq_disable(void)
             irq_enable();      \
             irq_disable();     \
         }                      \
-        irq_enable();          \
     } while (0)
 
 /*

@@ -6,9 +6,9 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
+#include <exceptions.h>
 #include <gunyah/hypercalls.h>
 #include <gunyah/resources.h>
-#include <stdlib.h>
 #include <system.h>
 
 #define PUSH 1 /* interrupt the receiver now, whatever its threshold */
@@ -40,7 +40,7 @@ static inline uint32_t queue_send(struct queue *queue, const void *message, uint
         if (error == GUNYAH_OK)
             return waits;
         if (error != GUNYAH_ERROR_MSGQUEUE_FULL)
-            exit(error);
+            fatal("msgqueue_send: error %d", error);
         wait_until(queue->interrupts != before);
     }
 }
@@ -55,7 +55,7 @@ static inline uint64_t queue_receive(struct queue *queue, void *buffer, uint64_t
         if (received.error == GUNYAH_OK)
             return received.size;
         if (received.error != GUNYAH_ERROR_MSGQUEUE_EMPTY)
-            exit(received.error);
+            fatal("msgqueue_receive: error %d", received.error);
         wait_until(queue->interrupts != before);
     }
 }

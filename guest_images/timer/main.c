@@ -45,7 +45,7 @@ int main(void)
     write_sysreg(cntv_ctl_el0, CNTV_CTL_ENABLE | CNTV_CTL_IMASK);
     isb();
     uint64_t control = read_sysreg(cntv_ctl_el0);
-    irq_enable();
+    irq_enable(); // it would be taken here
     irq_disable();
     printf("masked: ISTATUS %u, %s\n", control & CNTV_CTL_ISTATUS ? 1 : 0, taken == count + 1 ? "not taken" : "taken");
     return early ? 1 : 0;
