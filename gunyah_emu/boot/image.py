@@ -67,7 +67,7 @@ class Image:
 
     Attributes:
         path: the file that it came from.
-        kind: "elf", "linux" or "raw".
+        kind: "elf", "linux", "raw" or "flash".
         entry: guest physical address of the first instruction.
         segments: by address, not overlapping.
         is_position_independent: may be moved by `relocate`.

@@ -53,7 +53,7 @@ def memory_for(images: Sequence[Image]) -> tuple[int, int]:
     Raises:
         UserError: they would need memory where the devices are, or more than 16 GiB.
     """
-    fixed = [image for image in images if not image.is_position_independent]
+    fixed = [image for image in images if not image.is_position_independent and image.kind != "flash"]
     low = min((image.start for image in fixed), default=virt_map.RAM_BASE)
     high = max((image.end for image in fixed), default=virt_map.RAM_BASE)
     is_near = low >= virt_map.RAM_BASE and high - virt_map.RAM_BASE <= NEAR
@@ -78,7 +78,7 @@ def arrange(images: Sequence[Image], base: int, size: int, vm: str, ram_disk_siz
     """Finds a place for everything.
 
     Arguments:
-        images: the first one starts; position-independent ones are moved.
+        images: the first one starts; position-independent ones are moved; one for the flash is not in memory.
         base: the memory's guest physical address.
         size: its bytes.
         vm: the VM's name, for messages.
@@ -91,13 +91,16 @@ def arrange(images: Sequence[Image], base: int, size: int, vm: str, ram_disk_siz
     memory = Memory(base, size, vm)
     moved = []
     for image in images:
+        if image.kind == "flash":
+            moved.append(image)
+            continue
         placed = image if not image.is_position_independent else memory.place(image)
         placed.check_fits(base, size, vm)
         memory.take(placed)
         moved.append(placed)
     check_disjoint(moved)
     ram_disk = None
-    after = moved[0].end
+    after = max(moved[0].end, base)
     if ram_disk_size:
         preferred = base + min(size // 2, RAM_DISK_OFFSET)
         start = memory.reserve(ram_disk_size, "RAM disk", (preferred, PAGE), (after, PAGE), (base, PAGE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from gunyah_emu.boot import virt_map
 from gunyah_emu.boot.elf import MAGIC as ELF_MAGIC
 from gunyah_emu.boot.elf import load_elf
 from gunyah_emu.boot.image import PF_R, PF_W, PF_X, Image, Segment, open_image, read_exactly, read_file
@@ -17,8 +18,8 @@ def load_image(path: str, kind: str = "auto", load_address: int | None = None) -
 
     Arguments:
         path: the file.
-        kind: "elf", "linux", "raw", or "auto": ELF or Linux Image, told by the first bytes.  A raw image must be asked
-            for, so that a file given by mistake is not run.
+        kind: "elf", "linux", "raw", "flash", or "auto": ELF or Linux Image, told by the first bytes.  The others must
+            be asked for, so that a file given by mistake is not run.
         load_address: where a raw image, or a position-independent ELF, goes.  Without one such an image stays position
             independent, like a Linux Image: `layout` finds a place.
 
@@ -36,7 +37,7 @@ def load_image(path: str, kind: str = "auto", load_address: int | None = None) -
 
         image = read_linux_image(read_file(path), path)
     else:
-        image = read_raw(path)
+        image = read_flash(path) if kind == "flash" else read_raw(path)
     return image if load_address is None else move(image, load_address)
 
 
@@ -81,8 +82,25 @@ def guess(path: str) -> str:
 
 def read_raw(path: str) -> Image:
     """A raw image, at address 0: code from its first byte on."""
+    return Image(path, "raw", 0, (whole_file(path, 0),), is_position_independent=True)
+
+
+def read_flash(path: str) -> Image:
+    """What the flash holds: code from its first byte on, where a CPU starts that comes out of reset.
+
+    Raises:
+        UserError: it cannot be read, is empty or larger than the flash.
+    """
+    segment = whole_file(path, virt_map.FLASH_BASE)
+    if segment.memory_size > virt_map.FLASH_SIZE:
+        found = f"{segment.memory_size:#x}"
+        raise UserError(f"must fit into {virt_map.FLASH_SIZE:#x} bytes of flash; it has {found}", path=path)
+    return Image(path, "flash", segment.address, (segment,))
+
+
+def whole_file(path: str, address: int) -> Segment:
+    """A file's bytes at an address; raises UserError when it cannot be read or is empty."""
     data = read_file(path)
     if not data:
         raise UserError("must hold at least one byte; it is empty", path=path)
-    segment = Segment(0, data, len(data), PF_R | PF_W | PF_X)
-    return Image(path, "raw", 0, (segment,), is_position_independent=True)
+    return Segment(address, data, len(data), PF_R | PF_W | PF_X)

@@ -185,6 +185,12 @@ class Checks:
             extra.file = self.located(extra.file, (*extra.path, "file"))
         if vm.memory is not None:
             self.check_memory(vm.memory)
+            flash_end = virt_map.FLASH_BASE + virt_map.FLASH_SIZE
+            if vm.image_type == "flash" and vm.memory.base < flash_end:
+                flash = span(virt_map.FLASH_BASE, flash_end)
+                raise ConfigError(
+                    vm.memory.path, f"memory must not overlap the flash, {flash}; it starts at {vm.memory.base:#x}"
+                )
 
     def check_memory(self, memory: MemoryConfig) -> None:
         """It ends where addresses end, and is not where devices are."""

@@ -48,6 +48,13 @@ class ExtraImageConfig(Section):
     load_address: int | None
 
 
+class ScriptStepConfig(Section):
+    """A step of a dialogue: what to wait for on the console, and what to type then."""
+
+    expect: str
+    send: str
+
+
 class VmConfig(Section):
     """One virtual machine; paths are from the current folder."""
 
@@ -63,6 +70,7 @@ class VmConfig(Section):
     gic: str
     bootargs: str
     initrd: str | None
+    script: tuple[ScriptStepConfig, ...]
 
 
 class DoorbellConfig(Section):
@@ -133,7 +141,8 @@ MEMORY = Table(
     ),
 )
 
-IMAGE_TYPE = Choice("auto", "elf", "linux", "raw")
+IMAGE_TYPES = ("auto", "elf", "linux", "raw")
+IMAGE_TYPE, VM_IMAGE_TYPE = Choice(*IMAGE_TYPES), Choice(*IMAGE_TYPES, "flash")
 
 EXTRA_IMAGE = Table(
     "{ file, type, load_address }",
@@ -142,6 +151,15 @@ EXTRA_IMAGE = Table(
     Key("file", File(), "The image."),
     Key("type", IMAGE_TYPE, "As `image_type`.", default="auto"),
     Key("load_address", Address(ADDRESS_LIMIT - 1, multiple_of=1), "Where a raw image goes.", default=None),
+)
+
+SCRIPT_STEP = Table(
+    "[[vm.script]]",
+    ScriptStepConfig,
+    "A step of a dialogue with the VM, on its console. Steps follow one another: a text is looked for behind the one "
+    "before it.",
+    Key("expect", Text(), "What to wait for; an empty text is there at once.", default=""),
+    Key("send", Text(), "What to type then.", default=""),
 )
 
 VM = Table(
@@ -158,8 +176,9 @@ VM = Table(
     Key("image", File(), "What it runs. Relative to this file's folder, like every path here."),
     Key(
         "image_type",
-        IMAGE_TYPE,
-        "`auto` tells an ELF from a Linux Image (also gzipped) by its first bytes; `raw` has no header.",
+        VM_IMAGE_TYPE,
+        "`auto` tells an ELF from a Linux Image (also gzipped) by its first bytes; `raw` has no header; `flash` is "
+        "what the flash at address 0 holds: the VM starts there, the device tree is at the start of memory.",
         default="auto",
     ),
     Key(
@@ -193,6 +212,12 @@ VM = Table(
     ),
     Key("bootargs", Text(), "The kernel's command line; semihosting's too.", default=""),
     Key("initrd", File(), "An initial RAM disk; the device tree says where it is.", default=None),
+    Key(
+        "script",
+        ArrayOf(SCRIPT_STEP, "an array of tables { expect, send }", may_be_empty=True),
+        "Who sits at its console.",
+        default=(),
+    ),
 )
 
 DOORBELL = Table(
