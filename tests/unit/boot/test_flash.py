@@ -1,4 +1,4 @@
-"""A flash image starts at address 0, outside memory, and finds its device tree at the start of memory, as on QEMU's virt."""
+"""A flash image starts at address 0, outside memory; its device tree is at the start of memory, as on QEMU's virt."""
 
 from __future__ import annotations
 
