@@ -23,7 +23,12 @@ OBJECT_MODULES: Final = (
     "msgqueue",
     "vic",
     "hwirq",
-    "thread",
+    "addrspace_calls",
+    "memextent_calls",
+    "vcpu_calls",
+    "scheduler",
+    "vcpu_run",
+    "vpm_group",
 )
 """The modules that declare hypercalls, in the order of the API document."""
 
