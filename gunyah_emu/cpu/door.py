@@ -1,0 +1,245 @@
+"""Unicorn's back door: the offsets and functions of one build that have no public name.
+
+The wheel of Unicorn 2.1.4 exports QEMU's internal functions (with the suffix `_aarch64`) and lays its structures out as
+its source says.  With them the guest's exceptions, interrupts and system registers cost nanoseconds instead of
+microseconds.  None of it is promised, so `open_door` proves it on a small emulator once per process, before anything
+rests on it: registers written through the public API are found at the offsets, an HVC arrives with its immediate, an
+IRQ is taken.  If the proof fails, it says why in a line and the portable way serves.
+
+No other file knows an offset or a private symbol; the accelerator gets them from here as data.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+from ctypes import c_char_p, c_int, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+
+from gunyah_emu.cpu.el2 import SETUP
+from gunyah_emu.cpu.libunicorn import (
+    HOOK_INTR,
+    REG_PSTATE,
+    REG_SP,
+    X_REGISTERS,
+    Encoding,
+    InterruptHook,
+    Unicorn,
+    library,
+)
+
+OFFSETS = {
+    "uc_cpu": 440, "uc_no_exit_request": 2034,
+    "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184, "cpu_registers":
+    54544, "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524, "env_nf": 528,
+    "env_zf": 532, "env_daif": 560, "env_hpfar_el2": 1080, "env_sctlr_el1": 680, "env_ttbr0_el1": 776, "env_ttbr1_el1":
+    808, "env_tcr_el1": 856, "env_syndrome": 3024, "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr":
+    12032, "env_size": 12600, "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field":
+    48, "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
+}  # fmt: skip
+"""Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo."""
+
+_PRIVATE = (
+    "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush", "raise_exception",
+    "get_arm_cp_reginfo", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
+)  # fmt: skip
+
+_SYSTEM_REGISTER_CP = 0x13
+_STATE_AA64, _TYPE_OVERRIDE, _TYPE_IO, _TYPE_NO_RAW, _TYPE_CONST = 1, 0x10, 0x40, 0x80, 0x2
+_PL1_RW, _PL0_RW = 0xFC, 0xFF
+
+
+class _RegisterInfo(ctypes.Structure):
+    """ARMCPRegInfo: how the emulator describes one system register."""
+
+    _fields_ = (
+        ("name", c_char_p), ("cp", c_uint8), ("crn", c_uint8), ("crm", c_uint8), ("op0", c_uint8), ("op1", c_uint8),
+        ("op2", c_uint8), ("state", c_int), ("type", c_int), ("access", c_int), ("secure", c_int), ("opaque", c_void_p),
+        ("reset_value", c_uint64), ("field", c_int64), ("banks", c_int64 * 2), ("accessfn", c_void_p), ("readfn",
+        c_void_p), ("writefn", c_void_p), ("raw_readfn", c_void_p), ("raw_writefn", c_void_p), ("resetfn", c_void_p),
+        ("_", c_uint8 * 16),
+    )  # fmt: skip
+
+
+class DoorClosedError(Exception):
+    """The private way does not work with this build of Unicorn; the message is one line that says why."""
+
+
+class Door:
+    """The private parts of the installed Unicorn, proved.
+
+    Attributes:
+        functions: addresses by name, as the accelerator wants them.
+    """
+
+    __slots__ = ("_define", "_find", "functions")
+
+    def __init__(self) -> None:
+        loaded = library()
+        self.functions: dict[str, int] = {}
+        for name in ("uc_emu_start", "uc_emu_stop"):
+            self.functions[name] = _address(getattr(loaded, name))
+        for name in _PRIVATE:
+            try:
+                function = loaded[f"{name}_aarch64"]  # by index: our own object, whose types nobody else sets
+            except AttributeError:
+                raise DoorClosedError(f"this build of unicorn does not export {name}_aarch64") from None
+            self.functions[name] = _address(function)
+        self._find = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_uint32)(self.functions["get_arm_cp_reginfo"])
+        self._define = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)(
+            self.functions["define_one_arm_cp_reg_with_opaque"]
+        )
+
+    def cpu(self, uc: Unicorn) -> int:
+        """The address of the emulator's ARMCPU; the first use of an emulator makes it."""
+        assert uc.handle.value is not None
+        return _pointer(uc.handle.value + OFFSETS["uc_cpu"])
+
+    def env(self, uc: Unicorn) -> int:
+        """The address of the emulator's CPUARMState."""
+        return _pointer(self.cpu(uc) + OFFSETS["cpu_env"])
+
+    def find_register(self, uc: Unicorn, encoding: Encoding) -> int | None:
+        """The address of the emulator's description of a system register; None when it has none."""
+        op0, op1, crn, crm, op2 = encoding
+        key = 1 << 28 | _SYSTEM_REGISTER_CP << 16 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+        found: int | None = self._find(_pointer(self.cpu(uc) + OFFSETS["cpu_registers"]), key)
+        return found
+
+    def field(self, uc: Unicorn, encoding: Encoding) -> int | None:
+        """Where in CPUARMState a system register is stored; None when it is not."""
+        info = self.find_register(uc, encoding)
+        return None if info is None else _RegisterInfo.from_address(info).field or None
+
+    def define_trap(self, uc: Unicorn, encoding: Encoding, name: str, access: int, *, el0: bool) -> None:
+        """Define a register that the emulator lacks: each access calls the native access function at `access`."""
+        op0, op1, crn, crm, op2 = encoding
+        info = _RegisterInfo(
+            name=name.encode(), op0=op0, op1=op1, crn=crn, crm=crm, op2=op2, state=_STATE_AA64, accessfn=access,
+            type=_TYPE_OVERRIDE | _TYPE_IO | _TYPE_NO_RAW | _TYPE_CONST, access=_PL0_RW if el0 else _PL1_RW,
+            resetfn=self.functions["arm_cp_reset_ignore"],
+        )  # fmt: skip
+        self._define(self.cpu(uc), ctypes.addressof(info), None)
+
+    def set_constant(self, uc: Unicorn, encoding: Encoding, value: int) -> None:
+        """Make a register that the emulator has read as a constant."""
+        address = self.find_register(uc, encoding)
+        assert address is not None, f"the emulator has no system register {encoding}"
+        info = _RegisterInfo.from_address(address)
+        info.type |= _TYPE_CONST
+        info.reset_value = value
+        info.readfn = None
+
+
+def _address(function: object) -> int:
+    address = ctypes.cast(function, c_void_p).value  # type: ignore[arg-type]  # a function pointer is one
+    assert address is not None
+    return address
+
+
+def _pointer(address: int) -> int:
+    return c_uint64.from_address(address).value
+
+
+_door: Door | str | None = None
+
+
+def open_door() -> Door:
+    """The proved door, once per process.
+
+    Errors: DoorClosedError with the reason, the same each time.
+    """
+    global _door
+    if _door is None:
+        try:
+            _door = _prove()
+        except DoorClosedError as error:
+            _door = str(error)
+    if isinstance(_door, str):
+        raise DoorClosedError(_door)
+    return _door
+
+
+def _prove() -> Door:
+    machine = platform.machine()
+    if machine not in ("x86_64", "AMD64"):
+        raise DoorClosedError(f"the private layout of unicorn is known for x86_64 only, not for {machine}")
+    door = Door()
+    uc = Unicorn("cortex-a72")
+    try:
+        _prove_registers(door, uc)
+        _prove_events(door, uc)
+    finally:
+        uc.close()
+    return door
+
+
+def _expect(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise DoorClosedError(f"unicorn's layout differs: {what} is {found!r}, not {wanted!r}")
+
+
+# Written through the public API, these must appear at the offsets (name, encoding, a value that the register keeps).
+_SENTINELS: tuple[tuple[str, Encoding, int], ...] = (
+    ("env_sctlr_el1", (3, 0, 1, 0, 0), 0x00C5_0838),
+    ("env_ttbr0_el1", (3, 0, 2, 0, 0), 0x1234_5000),
+    ("env_ttbr1_el1", (3, 0, 2, 0, 1), 0x1234_6000),
+    ("env_tcr_el1", (3, 0, 2, 0, 2), 0x0000_3519),
+    ("env_hpfar_el2", (3, 4, 6, 0, 4), 0x0876_5430),
+)
+
+
+def _prove_registers(door: Door, uc: Unicorn) -> None:
+    for number, register in enumerate(X_REGISTERS):
+        uc.write(register, 0x5EED_0000_0000 + number)
+    uc.write(REG_SP, 0x5EED_0000_0000 + 31)
+    handle = uc.handle.value
+    assert handle is not None
+    for name, base, offset in (("the CPU", handle, "uc_cpu"), ("the CPU's state", door.cpu(uc), "cpu_env")):
+        pointer = _pointer(base + OFFSETS[offset])
+        if not 0x1000 <= pointer < 1 << 47 or pointer % 8:
+            raise DoorClosedError(f"unicorn's layout differs: no pointer to {name} at its place")
+    env = door.env(uc)
+    live = (c_uint64 * 32).from_address(env + OFFSETS["env_x"])
+    _expect("x0..sp", [value - 0x5EED_0000_0000 for value in live], list(range(32)))
+    for name, encoding, value in _SENTINELS:
+        uc.write_system(encoding, value)
+        _expect(name, c_uint64.from_address(env + OFFSETS[name]).value, value)
+        _expect(f"the field of {name}", door.field(uc, encoding), OFFSETS[name])
+    _expect("no_exit_request", c_uint8.from_address(handle + OFFSETS["uc_no_exit_request"]).value, 0)
+    _expect("exclusive_addr", c_uint64.from_address(env + OFFSETS["env_exclusive_addr"]).value, (1 << 64) - 1)
+
+
+# hvc #0x5a5a ; msr daifclr, #2 ; nop ; hvc #1       and at the IRQ vector: hvc #2
+_PROGRAM = b"\x42\x4b\x0b\xd4\xff\x42\x03\xd5\x1f\x20\x03\xd5\x22\x00\x00\xd4"
+_VECTOR = b"\x42\x00\x00\xd4"
+
+
+def _prove_events(door: Door, uc: Unicorn) -> None:
+    """One HVC with its immediate, then an IRQ that the guest takes right behind the instruction that unmasks it."""
+    memory = mmap.mmap(-1, 4096)
+    memory[: len(_PROGRAM)] = _PROGRAM
+    memory[0x280 : 0x280 + len(_VECTOR)] = _VECTOR
+    base = 0x4000_0000
+    host = ctypes.addressof(c_uint8.from_buffer(memory))
+    uc.map(base, 4096, host)
+    for encoding, value in SETUP:
+        uc.write_system(encoding, value)
+    uc.write_system((3, 0, 12, 0, 0), base)
+    env, cpu = door.env(uc), door.cpu(uc)
+    request = c_uint32.from_address(cpu + OFFSETS["cpu_interrupt_request"])
+    seen: list[tuple[int, int, int]] = []
+
+    def on_interrupt(_uc: int, number: int, _user: int) -> None:
+        syndrome = c_uint32.from_address(env + OFFSETS["env_syndrome"]).value
+        seen.append((number, syndrome & 0xFFFF, c_uint64.from_address(env + OFFSETS["env_pc"]).value - base))
+        if len(seen) == 1:
+            request.value |= 2
+        else:
+            uc.stop()
+
+    uc.hook(HOOK_INTR, InterruptHook(on_interrupt))
+    uc.write(REG_PSTATE, 0x3C5)
+    error = uc.start(base)
+    _expect("the proof's run", (error, seen), (0, [(11, 0x5A5A, 4), (11, 2, 0x284)]))
+    _expect("DAIF at the IRQ vector", c_uint64.from_address(env + OFFSETS["env_daif"]).value, 0x3C0)

@@ -1,0 +1,366 @@
+"""The seam between a VM's code and everything that answers it.
+
+An `Engine` is one VM's CPU: RAM and devices on its bus, vCPUs that are swapped inside it, callables for what traps.
+There are two ways to be one, and they behave alike to the instruction: `fast` rests on Unicorn's private parts and the
+C accelerator, `portable` on Unicorn's public C API alone.  `open_engine` chooses.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, MutableSequence, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from gunyah_emu.cpu.exceptions import ExceptionLoop
+from gunyah_emu.cpu.identity import identity_registers
+from gunyah_emu.cpu.libunicorn import CPU_MODELS, Encoding
+from gunyah_emu.cpu.sysreg import SystemRegister, decode_system_access
+from gunyah_emu.cpu.timer import GenericTimer
+from gunyah_emu.errors import UserError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from gunyah_emu.cpu.registers import Registers
+
+SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
+PAGE = 4096
+
+
+class Stop(enum.IntEnum):
+    """Why a run ended."""
+
+    BUDGET = 0
+    WFI = 1
+    REQUESTED = 2
+    EXCEPTION_LOOP = 3
+
+
+STOPS = tuple(Stop)
+
+
+class Device(Protocol):
+    """What is mapped on the bus: offsets from its base, sizes 1, 2, 4 or 8 bytes."""
+
+    def read(self, offset: int, size: int, /) -> int | None:
+        """The value; None for an external abort."""
+
+    def write(self, offset: int, size: int, value: int, /) -> bool | None:
+        """False for an external abort."""
+
+
+class ExitHandler:
+    """Answers what no table answers; the defaults are a machine without firmware.
+
+    `x` is x0..x30, live: reading and writing it reads and writes the guest's registers.
+    """
+
+    def on_call(self, vcpu: int, conduit: str, immediate: int, x: MutableSequence[int]) -> None:  # noqa: ARG002  # for those who override it
+        """An HVC or SMC that is not in the call table; `conduit` is "hvc" or "smc"."""
+        x[0] = 0xFFFF_FFFF_FFFF_FFFF  # SMCCC: NOT_SUPPORTED
+
+    def on_semihosting(self, vcpu: int, x: MutableSequence[int]) -> bool | None:  # noqa: ARG002  # as above
+        """HLT #0xF000.  False denies it: the instruction is UNDEFINED."""
+        return False
+
+    def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:
+        """The guest accessed a system register that nobody implements, which is UNDEFINED; told once each way."""
+
+    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> None:
+        """Nothing is at `ipa`: the guest takes an external abort.  `kind` is "read", "write" or "fetch"."""
+
+
+class CallTable:
+    """The hypercalls that are answered by callables, and the register convention of their results.
+
+    Arguments:
+        calls: entry(caller, x0, ...) -> int | tuple[int, ...] | None by immediate - base; None where there is no call.
+            The list is live: an entry replaced in it is called next time.
+        argument_counts: how many of x0.. each entry takes, 8 at most.
+        base: the immediate of the first entry.
+        results: x0 up to this many are results; those that the entry does not return are zeroed.
+        cleared: further registers that a call zeroes.
+        link: the register that receives the address behind the HVC; None: no register does.
+    """
+
+    __slots__ = ("argument_counts", "base", "calls", "cleared", "link", "results")
+
+    def __init__(
+        self,
+        calls: list[Callable[..., int | tuple[int, ...] | None] | None],
+        argument_counts: bytes,
+        base: int = 0x6000,
+        results: int = 8,
+        cleared: Sequence[int] = tuple(range(10, 18)),
+        link: int | None = 9,
+    ) -> None:
+        self.calls = calls
+        self.argument_counts = argument_counts
+        self.base = base
+        self.results = results
+        self.cleared = cleared
+        self.link = link
+
+
+class Ram:
+    """A piece of RAM on the bus."""
+
+    __slots__ = ("executable", "ipa", "memory", "size", "writable")
+
+    def __init__(self, ipa: int, memory: memoryview, writable: bool, executable: bool) -> None:
+        self.ipa = ipa
+        self.size = len(memory)
+        self.memory = memory
+        self.writable = writable
+        self.executable = executable
+
+
+class Engine(ABC):
+    """One VM's CPU.  Made by `open_engine`; the seam is described in docs/architecture.md.
+
+    Attributes:
+        way: "fast" or "portable".
+        why: one line that says why that way.
+        vcpus: how many.
+        timers: the generic timer of each vCPU; their `level` is the owner's to set.
+        loop: the exception that the last EXCEPTION_LOOP began with.
+        callers: what each vCPU's hypercalls get as their first argument; replaceable.
+    """
+
+    way: str
+
+    def __init__(
+        self,
+        vcpus: int,
+        cpu_model: str,
+        system_registers: Sequence[Sequence[SystemRegister]],
+        calls: CallTable | None,
+        callers: list[object],
+        handler: ExitHandler,
+        why: str,
+    ) -> None:
+        self.why = why
+        self.cpu_model = cpu_model
+        self.vcpus = vcpus
+        self.loop: ExceptionLoop | None = None
+        self.callers = callers
+        self.handler = handler
+        self.calls = calls
+        self.timers = [GenericTimer(self.now, self.shorten) for _ in range(vcpus)]
+        self.ram: list[Ram] = []
+        self.devices: list[tuple[int, int, Device]] = []
+        self._reported: set[tuple[Encoding, bool]] = set()
+        self._declared = system_registers
+
+    # ------------------------------------------------------------------ the bus
+
+    def map_ram(self, ipa: int, memory: Buffer, *, writable: bool = True, executable: bool = True) -> None:
+        """Show memory to the guest.
+
+        Arguments:
+            ipa: where, a multiple of 4096.
+            memory: a writable buffer, a multiple of 4096 bytes; it is shared, not copied.  What the host writes into a
+                page that the guest may have executed must be followed by `invalidate`.
+            writable: else a store is an external abort, or a write to a device that is mapped at the same place.
+            executable: else a fetch is an external abort.
+        """
+        view = memoryview(memory).cast("B")
+        assert ipa % PAGE == len(view) % PAGE == 0, f"RAM must be page-aligned, not 0x{len(view):x} bytes at 0x{ipa:x}"
+        assert not self._overlapping(ipa, len(view)), f"RAM at 0x{ipa:x} overlaps what is mapped"
+        region = Ram(ipa, view, writable, executable)
+        self.ram.append(region)
+        self._map(region)
+
+    def unmap(self, ipa: int, size: int) -> None:
+        """Take RAM and devices out of the range; what is not mapped there does not matter."""
+        for region in self._overlapping(ipa, size):
+            self.ram.remove(region)
+            self._unmap(region, max(ipa, region.ipa), min(ipa + size, region.ipa + region.size))
+        kept = [d for d in self.devices if d[0] + d[1] <= ipa or ipa + size <= d[0]]
+        if len(kept) != len(self.devices):
+            self.devices = kept
+            self._devices_changed()
+
+    def map_device(self, ipa: int, size: int, device: Device) -> None:
+        """Let accesses at `ipa`, `size` bytes, be reads and writes of `device`."""
+        self.devices.append((ipa, size, device))
+        self._devices_changed()
+
+    def _overlapping(self, ipa: int, size: int) -> list[Ram]:
+        return [r for r in self.ram if r.ipa < ipa + size and ipa < r.ipa + r.size]
+
+    def ram_at(self, ipa: int) -> Ram | None:
+        """The piece of RAM at an address, if there is one."""
+        return next((r for r in self.ram if r.ipa <= ipa < r.ipa + r.size), None)
+
+    def read_word(self, ipa: int) -> int | None:
+        """Eight bytes of RAM, as the table walker reads them; None when there is no RAM."""
+        region = self.ram_at(ipa)
+        if region is None:
+            return None
+        offset = ipa - region.ipa
+        return int.from_bytes(region.memory[offset : offset + 8], "little")
+
+    @abstractmethod
+    def _map(self, region: Ram) -> None: ...
+
+    @abstractmethod
+    def _unmap(self, region: Ram, start: int, end: int) -> None:
+        """Take [start, end) of the region away; it is no longer in `ram`, its rest must be put back."""
+
+    @abstractmethod
+    def _devices_changed(self) -> None: ...
+
+    @abstractmethod
+    def invalidate(self, ipa: int, size: int) -> None:
+        """The host wrote into guest memory: forget what was translated from there."""
+
+    # ------------------------------------------------------------------ running
+
+    @abstractmethod
+    def run(self, vcpu: int, budget: int) -> Stop:
+        """Run a vCPU for about `budget` instructions: it stops in front of the block that begins with none left.
+
+        Errors: whatever a callback raised, after the guest has stopped.
+        """
+
+    @property
+    @abstractmethod
+    def retired(self) -> int:
+        """Instructions charged by the last run, or by this one so far."""
+
+    @abstractmethod
+    def now(self) -> int:
+        """Virtual time: instructions since the machine started."""
+
+    @abstractmethod
+    def set_clock(self, base: int) -> None:
+        """Instructions before the next run; the counters read base + retired."""
+
+    @abstractmethod
+    def request_stop(self) -> None:
+        """From a callback: stop at the next block, with REQUESTED."""
+
+    @abstractmethod
+    def shorten(self, budget: int) -> None:
+        """From a callback: leave at most this much budget."""
+
+    @abstractmethod
+    def set_irq(self, vcpu: int, level: bool) -> None:  # the seam of interrupt controllers
+        """Set a vCPU's IRQ line, from anywhere, also while it runs."""
+
+    @abstractmethod
+    def complete(self, vcpu: int, results: int | tuple[int, ...]) -> None:
+        """Write the results of a hypercall whose entry returned None, by the table's register convention."""
+
+    @abstractmethod
+    def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
+        """The entry state of PSCI CPU_ON (DEN0022 5.4.5): EL1h, MMU and caches off, DAIF masked.
+
+        Arguments:
+            vcpu: which one.
+            pc: the entry point.
+            x0: the context that it finds.
+            mpidr: what MPIDR_EL1 reads, with bit 31 set; absent: vCPU number in Aff0.
+        """
+
+    @abstractmethod
+    def registers(self, vcpu: int) -> Registers:
+        """A vCPU's registers, for reading and writing, whether it is swapped in or not."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the emulator; the engine must not be used afterwards."""
+
+    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:  # the seam
+        """The IPA of a virtual address through the vCPU's stage 1, at its exception level; None when it would fault."""
+        from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, Fault, walk
+
+        registers = self.registers(vcpu)
+        found = walk(registers, self.read_word, va, DATA_WRITE if write else DATA_READ, registers.pstate >> 2 & 3)
+        return None if isinstance(found, Fault) else found
+
+    # ------------------------------------------------------------------ what both ways share
+
+    def _own_registers(self, read: Callable[[Encoding], int]) -> list[list[SystemRegister]]:
+        """Of each vCPU, the registers that replace the emulator's."""
+        has_gic = bool(self._declared) and any(register.encoding[2] == 12 for register in self._declared[0])
+        return [
+            timer.registers() + identity_registers(read, self.now, is_max=self.cpu_model == "max", has_gic=has_gic)
+            for timer in self.timers
+        ]
+
+    def _declared_registers(self) -> list[Sequence[SystemRegister]]:
+        """Of each vCPU, the registers that the emulator lacks."""
+        rows = list(self._declared) or [()] * self.vcpus
+        assert len(rows) == self.vcpus, f"registers must be declared for {self.vcpus} vCPUs, not {len(rows)}"
+        encodings = [register.encoding for register in rows[0]]
+        assert all([r.encoding for r in row] == encodings for row in rows), "every vCPU must declare the same registers"
+        return rows
+
+    @abstractmethod
+    def _fetch(self, pc: int) -> int | None:
+        """The instruction that the running vCPU would fetch at `pc`."""
+
+    def _answer_undefined(self, vcpu: int, pc: int, el: int, x: MutableSequence[int]) -> bool:
+        """An UNDEFINED instruction: True when it was a semihosting call, and is done."""
+        instruction = self._fetch(pc)
+        if instruction is None:
+            return False
+        if instruction == SEMIHOSTING:
+            return self.handler.on_semihosting(vcpu, x) is not False
+        access = decode_system_access(instruction)
+        if access is not None and el == 1:
+            encoding, is_read, _ = access
+            if (encoding, is_read) not in self._reported:
+                self._reported.add((encoding, is_read))
+                self.handler.on_unknown_register(vcpu, encoding, is_read, pc)
+        return False
+
+
+def open_engine(
+    *,
+    vcpus: int = 1,
+    cpu_model: str = "cortex-a72",
+    system_registers: Sequence[Sequence[SystemRegister]] = (),
+    calls: CallTable | None = None,
+    callers: Sequence[object] = (),
+    handler: ExitHandler | None = None,
+    way: str = "auto",
+) -> Engine:
+    """Make a VM's CPU.
+
+    Arguments:
+        vcpus: how many, all of them off until `reset`.
+        cpu_model: "cortex-a72" (default), "cortex-a53", "cortex-a57" or "max".
+        system_registers: of each vCPU, the registers that its owner answers; all vCPUs declare the same ones.
+        calls: the hypercalls that are answered by callables.
+        callers: the first argument of those, per vCPU.
+        handler: answers everything else.
+        way: "fast", "portable", or "auto" for fast where it works.
+    Errors: UserError for an unknown model or way, a missing Unicorn, or a fast way that was asked for and does not work
+        here.
+    """
+    if cpu_model not in CPU_MODELS:
+        raise UserError(f"the CPU model must be one of {', '.join(sorted(CPU_MODELS))}, not {cpu_model!r}")
+    if way not in ("auto", "fast", "portable"):
+        raise UserError(f"the engine's way must be auto, fast or portable, not {way!r}")
+    answering = ExitHandler() if handler is None else handler
+    everyone = list(callers) or [None] * vcpus
+    why = "asked for"
+    if way != "portable":
+        from gunyah_emu.cpu.door import DoorClosedError
+
+        try:
+            from gunyah_emu.cpu.fast import FastEngine
+
+            return FastEngine(vcpus, cpu_model, system_registers, calls, everyone, answering)
+        except (DoorClosedError, ImportError) as error:
+            reason = str(error) if isinstance(error, DoorClosedError) else "the C accelerator is not built"
+            if way == "fast":
+                raise UserError(f"the fast way must work where it is asked for, but {reason}") from error
+            why = reason
+    from gunyah_emu.cpu.portable import PortableEngine
+
+    return PortableEngine(vcpus, cpu_model, system_registers, calls, everyone, answering, why)

@@ -1,0 +1,353 @@
+"""The fast way: Unicorn's private parts and the C accelerator.
+
+The vCPUs of a VM share one emulator, and with it translated code and the TLB; a vCPU that does not run is a copy of the
+emulator's CPU state (12.6 KiB).  RAM is reached through stage 2 tables, so a device access, an address where nothing is
+and the first fetch from a page are faults that the accelerator sees with a full syndrome.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import MutableSequence, Sequence
+from ctypes import c_uint8
+from typing import cast
+
+from gunyah_emu.cpu import _accelerator
+from gunyah_emu.cpu.door import OFFSETS, Door, open_door
+from gunyah_emu.cpu.el2 import SETUP, stage2_setup
+from gunyah_emu.cpu.engine import STOPS, CallTable, Engine, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
+from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_INTR, Unicorn
+from gunyah_emu.cpu.registers import DAIF, NZCV, PSTATE_EL1H_MASKED, SYSTEM, Registers
+from gunyah_emu.cpu.stage2 import TABLES, Stage2
+from gunyah_emu.cpu.sysreg import SystemRegister, trap_key
+from gunyah_emu.cpu.timer import COUNTERS
+
+_X, _PC, _PSTATE, _SIZE = (OFFSETS[name] for name in ("env_x", "env_pc", "env_pstate", "env_size"))
+_CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env_nf", "env_zf", "env_daif"))
+_MASK64 = (1 << 64) - 1
+
+_configured: Door | None = None
+
+
+def _open() -> Door:
+    """The door, with the accelerator told what it leads to; once per process."""
+    global _configured
+    if _configured is None:
+        door = open_door()
+        _accelerator.configure(OFFSETS, door.functions)
+        _configured = door
+    return _configured
+
+
+class FastRegisters(Registers):
+    """A vCPU's registers, in the emulator's CPU state or in the copy of it."""
+
+    __slots__ = ("_context", "_engine", "_vcpu", "x")
+
+    def __init__(self, engine: FastEngine, vcpu: int, context: memoryview) -> None:
+        self._engine = engine
+        self._vcpu = vcpu
+        self._context = context
+        self.x = cast("MutableSequence[int]", context[_X : _X + 31 * 8].cast("Q"))
+
+    def adopt(self, vcpu: int) -> None:
+        """The emulator's CPU state is this vCPU's now."""
+        self._vcpu = vcpu
+
+    def load(self, context: bytes) -> None:
+        """Replace everything."""
+        self._context[:] = context
+
+    def _get(self, offset: int, size: int = 8) -> int:
+        return int.from_bytes(self._context[offset : offset + size], "little")
+
+    def _set(self, offset: int, value: int, size: int = 8) -> None:
+        self._context[offset : offset + size] = value.to_bytes(size, "little")
+
+    @property
+    def sp(self) -> int:
+        """The stack pointer in use."""
+        return self._get(_X + 31 * 8)
+
+    @sp.setter
+    def sp(self, value: int) -> None:
+        self._set(_X + 31 * 8, value)
+
+    @property
+    def pc(self) -> int:
+        """Where the next instruction is."""
+        return self._get(_PC)
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._set(_PC, value)
+
+    @property
+    def pstate(self) -> int:
+        """Flags, masks, exception level and stack selection; the emulator keeps them apart."""
+        flags = (self._get(_NF, 4) >> 31) << 31 | (self._get(_ZF, 4) == 0) << 30
+        flags |= self._get(_CF, 4) << 29 | (self._get(_VF, 4) >> 31) << 28
+        return flags | self._get(_DAIF) & DAIF | self._get(_PSTATE, 4) & ~(NZCV | DAIF)
+
+    @pstate.setter
+    def pstate(self, value: int) -> None:
+        old_el, new_el = (
+            level if level & 3 else 0 for level in (self._stack(self._get(_PSTATE, 4)), self._stack(value))
+        )
+        if old_el != new_el:  # the live SP is the one that the old state selects
+            banks = tuple(self._engine.fields[name] for name in ("SP_EL0", "SP_EL1"))
+            self._set(banks[old_el], self.sp)
+            self.sp = self._get(banks[new_el])
+        self._set(_NF, value & 1 << 31, 4)
+        self._set(_ZF, not value >> 30 & 1, 4)
+        self._set(_CF, value >> 29 & 1, 4)
+        self._set(_VF, (value >> 28 & 1) << 31, 4)
+        self._set(_DAIF, value & DAIF)
+        self._set(_PSTATE, value & ~(NZCV | DAIF), 4)
+        self._engine.core.touch(self._vcpu)
+
+    @staticmethod
+    def _stack(pstate: int) -> int:
+        return 1 if pstate & 1 and pstate & 0xC else 0
+
+    def __getitem__(self, name: str) -> int:
+        if name == "SP_EL0" or name == "SP_EL1":
+            live = ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]
+            if name == live:
+                return self.sp
+        return self._get(self._engine.fields[name])
+
+    def __setitem__(self, name: str, value: int) -> None:
+        if name == ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]:
+            self.sp = value
+        self._set(self._engine.fields[name], value)
+        self._engine.core.touch(self._vcpu)
+
+
+class _Window:
+    """Host memory that the emulator can see at a physical address of our choice."""
+
+    __slots__ = ("export", "host", "pages", "physical", "size")
+
+    def __init__(self, export: object, host: int, physical: int, size: int) -> None:
+        self.export = export
+        self.host = host
+        self.physical = physical
+        self.size = size
+        self.pages = 0
+
+
+class FastEngine(Engine):
+    """An engine on Unicorn's private parts."""
+
+    way = "fast"
+
+    def __init__(
+        self,
+        vcpus: int,
+        cpu_model: str,
+        system_registers: Sequence[Sequence[SystemRegister]],
+        calls: CallTable | None,
+        callers: list[object],
+        handler: ExitHandler,
+    ) -> None:
+        self._door = _open()
+        why = "unicorn's layout is as expected and the accelerator is built"
+        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+        self._uc = uc = Unicorn(cpu_model)
+        self._stage2 = Stage2()
+        self._windows: list[_Window] = []
+        self._next_physical = 4096
+        uc.map(TABLES, self._stage2.size, self._stage2.host_address(), executable=False)
+        for encoding, value in SETUP + stage2_setup(TABLES):
+            uc.write_system(encoding, value)
+        live = memoryview((c_uint8 * _SIZE).from_address(self._door.env(uc))).cast("B")
+        self._pristine = bytes(live)
+        self._contexts = [bytearray(self._pristine) for _ in range(vcpus)]
+        self.core = core = _accelerator.Core(
+            uc.handle.value, self._contexts, self._on_call, self._on_undefined, self._on_fetch_fault, self._on_unmapped
+        )
+        uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
+        uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
+        self.fields = {name: self._door.field(uc, encoding) or 0 for name, encoding in SYSTEM.items()}
+        self._live = FastRegisters(self, 0, live)
+        self._saved = [FastRegisters(self, n, memoryview(context)) for n, context in enumerate(self._contexts)]
+        self._define_registers()
+        if calls is not None:
+            cleared = sum(1 << number for number in calls.cleared)
+            link = -1 if calls.link is None else calls.link
+            core.set_calls(calls.calls, calls.argument_counts, callers, calls.base, calls.results, cleared, link)
+        # The hot ones go to the accelerator without a step between.
+        vars(self).update(set_irq=core.set_irq, request_stop=core.request_stop, shorten=core.shorten)
+        for vcpu in range(vcpus):
+            self.reset(vcpu, 0)
+
+    def _define_registers(self) -> None:
+        door, uc, core = self._door, self._uc, self.core
+        own, declared = self._own_registers(uc.read_system), self._declared_registers()
+        rows = [[*mine, *theirs] for mine, theirs in zip(own, declared, strict=True)]
+        trapped: dict[int, int] = {}
+        replaced: list[tuple[int, int]] = []
+        counters = {encoding for _, encoding in COUNTERS}
+        for slot, register in enumerate(rows[0]):
+            info = door.find_register(uc, register.encoding)
+            assert (info is not None) == (slot < len(own[0])), f"{register} is in the wrong list: see sysreg"
+            if info is None:
+                door.define_trap(uc, register.encoding, register.name, _accelerator.TRAP_TO_EL2, el0=register.el0)
+                trapped[trap_key(register.encoding)] = slot
+            else:
+                replaced.append((info, -1 if register.encoding in counters else slot))
+        core.set_registers(
+            [tuple(r.read for r in row) for row in rows], [tuple(r.write for r in row) for row in rows], trapped
+        )
+        for info, slot in replaced:
+            core.replace(info, slot)
+
+    # ------------------------------------------------------------------ the bus
+
+    def _map(self, region: Ram) -> None:
+        window = self._window(region)
+        host = _host_address(region.memory)[1]
+        window.pages += region.size // 4096
+        physical = window.physical + host - window.host
+        self._stage2.map(region.ipa, physical, region.size, writable=region.writable, executable=region.executable)
+
+    def _window(self, region: Ram) -> _Window:
+        """Where the emulator sees this memory; pieces of one buffer that was mapped whole share a window."""
+        export, host = _host_address(region.memory)
+        for window in self._windows:
+            if window.host <= host and host + region.size <= window.host + window.size:
+                return window
+        window = _Window(export, host, self._next_physical, region.size)
+        self._next_physical += region.size
+        assert self._next_physical <= TABLES
+        self._uc.map(window.physical, window.size, host)
+        self._windows.append(window)
+        return window
+
+    def _unmap(self, region: Ram, start: int, end: int) -> None:
+        for ipa, stop in ((region.ipa, start), (end, region.ipa + region.size)):
+            if ipa < stop:
+                piece = region.memory[ipa - region.ipa : stop - region.ipa]
+                self.ram.append(Ram(ipa, piece, region.writable, region.executable))
+        self._stage2.unmap(start, end - start)
+        host = _host_address(region.memory)[1]
+        window = next(w for w in self._windows if w.host <= host < w.host + w.size)
+        window.pages -= (end - start) // 4096
+        self.core.flush()
+
+    def _devices_changed(self) -> None:
+        self.core.set_devices([(ipa, size, d.read, d.write) for ipa, size, d in self.devices])
+
+    def invalidate(self, ipa: int, size: int) -> None:
+        """Forget what was translated from a range; cheap where the guest never executed."""
+        if self._stage2.holds_code(ipa, size):
+            self._uc.forget_code()
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, vcpu: int, budget: int) -> Stop:
+        """Run a vCPU for about `budget` instructions."""
+        stop = STOPS[self.core.run(vcpu, budget)]
+        if stop is Stop.EXCEPTION_LOOP:
+            _, esr, elr, far = self.core.first_exception
+            self.loop = ExceptionLoop(esr, elr, far)
+        return stop
+
+    @property
+    def retired(self) -> int:
+        """Instructions charged by the last run, or by this one so far."""
+        return self.core.retired
+
+    def now(self) -> int:
+        """Virtual time in instructions."""
+        return self.core.now
+
+    def set_clock(self, base: int) -> None:
+        """Instructions before the next run."""
+        self.core.base = base
+
+    def request_stop(self) -> None:
+        """Stop at the next block."""
+        self.core.request_stop()
+
+    def shorten(self, budget: int) -> None:
+        """Leave at most this much budget."""
+        self.core.shorten(budget)
+
+    def set_irq(self, vcpu: int, level: bool) -> None:
+        """Set a vCPU's IRQ line."""
+        self.core.set_irq(vcpu, level)
+
+    def complete(self, vcpu: int, results: int | tuple[int, ...]) -> None:
+        """Write the results of a hypercall whose entry returned None."""
+        self.core.complete(vcpu, results)
+
+    def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
+        """The entry state of PSCI CPU_ON."""
+        registers = self.registers(vcpu)
+        assert isinstance(registers, FastRegisters)
+        registers.load(self._pristine)
+        registers.pstate = PSTATE_EL1H_MASKED
+        registers["VMPIDR_EL2"] = 1 << 31 | vcpu if mpidr is None else mpidr
+        registers.pc = pc
+        registers.x[0] = x0
+        self.timers[vcpu].reset()
+
+    def registers(self, vcpu: int) -> Registers:
+        """A vCPU's registers."""
+        if vcpu == self.core.current:
+            self._live.adopt(vcpu)
+            return self._live
+        return self._saved[vcpu]
+
+    def close(self) -> None:
+        """Free the emulator."""
+        self._uc.close()
+        self._windows.clear()
+
+    # ------------------------------------------------------------------ what the accelerator asks
+
+    def _on_call(self, vcpu: int, is_smc: int, immediate: int) -> None:
+        self.handler.on_call(vcpu, "smc" if is_smc else "hvc", immediate, self._live.x)
+
+    def _fetch(self, pc: int) -> int | None:
+        return self._uc.fetch(pc)
+
+    def _on_undefined(self, vcpu: int) -> bool:
+        live = self._live
+        return self._answer_undefined(vcpu, live.pc, live.pstate >> 2 & 3, live.x)
+
+    def _on_fetch_fault(self, vcpu: int, ipa: int, va: int, iss: int) -> int:
+        """Stage 2 refused a fetch: 0 when the page is executable now, else the fault status for the guest."""
+        if iss & _S1PTW:
+            return self._walk_status(va, is_fetch=True)
+        if self._stage2.fetched(ipa):
+            return 0
+        self.handler.on_unmapped(vcpu, ipa, "fetch", va)
+        return SYNC_EXTERNAL
+
+    def _on_unmapped(self, vcpu: int, ipa: int, va: int, iss: int, is_device: int) -> int:
+        """A data access that nothing answered: the fault status for the guest."""
+        if iss & _S1PTW:
+            return self._walk_status(va, is_fetch=False)
+        if not is_device:
+            self.handler.on_unmapped(vcpu, ipa, "write" if iss & _WNR else "read", self._live.pc)
+        return SYNC_EXTERNAL
+
+    def _walk_status(self, va: int, *, is_fetch: bool) -> int:
+        """A table of the guest's stage 1 is where nothing is: which level's."""
+        from gunyah_emu.cpu.walk import DATA_READ, FETCH, Fault, walk
+
+        found = walk(self._live, self.read_word, va, FETCH if is_fetch else DATA_READ, self._live.pstate >> 2 & 3)
+        return found.status if isinstance(found, Fault) else SYNC_EXTERNAL
+
+
+_S1PTW, _WNR = 1 << 7, 1 << 6
+
+
+def _host_address(memory: memoryview) -> tuple[object, int]:
+    """A ctypes export of the buffer, which keeps it alive, and its address."""
+    export = c_uint8.from_buffer(memory)
+    return export, ctypes.addressof(export)
