@@ -52,10 +52,11 @@ class Scheduler:
         self.ready: deque[VCpu] = deque()
         #: the vCPU whose slice runs now
         self.current: VCpu | None = None
+        #: the vCPU whose slice ran last
+        self.last: VCpu | None = None
         #: virtual time of the earliest timer deadline; refreshed when `deadlines_changed`
         self.deadline = NEVER
-        self.timers: list[Callable[[], int | None]] = []
-        self.expire: list[Callable[[], None]] = []
+        self._timers: list[tuple[Callable[[], int | None], Callable[[], None]]] = []
         #: set by whoever ends the run from inside a slice
         self.ended: Reason | None = None
 
@@ -79,9 +80,18 @@ class Scheduler:
         if self.current is not None:
             self.current.vm.engine.request_stop()
 
+    def add_timer(self, deadline: Callable[[], int | None], expire: Callable[[], None]) -> None:
+        """Have a timer served.
+
+        Arguments:
+            deadline: the virtual time at which it wants to be served, or None.
+            expire: called when that time has come, or another timer's has.
+        """
+        self._timers.append((deadline, expire))
+
     def deadlines_changed(self) -> None:
         """A timer was programmed: look for the earliest deadline again, and let the running slice end by it."""
-        self.deadline = min((deadline for timer in self.timers if (deadline := timer()) is not None), default=NEVER)
+        self.deadline = min((when for deadline, _ in self._timers if (when := deadline()) is not None), default=NEVER)
         if self.current is not None and self.deadline < NEVER:
             self.current.vm.engine.shorten(max(self.deadline - self.clock.now(), 1))
 
@@ -121,7 +131,7 @@ class Scheduler:
         budget = min(self.chooser.slice_length(vcpu, bool(self.ready)), left, max(self.deadline - now, 1))
         engine.set_clock(now)
         clock.running = engine
-        self.current = vcpu
+        self.current = self.last = vcpu
         try:
             stop = engine.run(vcpu.index, budget)
         finally:
@@ -138,6 +148,6 @@ class Scheduler:
             self.ready.append(vcpu)
 
     def _expire(self) -> None:
-        for expire in self.expire:
+        for _, expire in self._timers:
             expire()
         self.deadlines_changed()

@@ -1,0 +1,236 @@
+"""A configuration becomes a machine: memory, objects, capabilities, device trees, and the first vCPU of each VM powered on.
+
+VMs are made of the same objects that a root guest would make by hypercalls, in the order that works there (recorded): VIC, threads with their
+attachments, VPM group, activation, power.  A guest learns of its capabilities from its device tree alone.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, NamedTuple
+
+from gunyah_emu.boot import device_tree, virt_map
+from gunyah_emu.boot.layout import arrange, memory_for
+from gunyah_emu.boot.load import load_image
+from gunyah_emu.devices.pl011 import Pl011
+from gunyah_emu.devices.pl031 import Pl031
+from gunyah_emu.hypervisor.addrspace import Addrspace
+from gunyah_emu.hypervisor.cspace import CSpace
+from gunyah_emu.hypervisor.doorbell import Doorbell
+from gunyah_emu.hypervisor.memextent import ACCESS_RWX, MemExtent, attributes
+from gunyah_emu.hypervisor.memextent_mapping import map_extent
+from gunyah_emu.hypervisor.msgqueue import MsgQueue
+from gunyah_emu.hypervisor.thread import Thread
+from gunyah_emu.hypervisor.vic import Vic
+from gunyah_emu.hypervisor.vpm_group import VpmGroup
+
+if TYPE_CHECKING:
+    from gunyah_emu.boot.layout import Layout
+    from gunyah_emu.gic import Gic
+    from gunyah_emu.hypervisor.object import HypervisorObject
+    from gunyah_emu.machine.config import VirqConfig, VmConfig
+    from gunyah_emu.machine.machine import Machine
+    from gunyah_emu.machine.vm import VirtualMachine
+
+FIRST_PHYSICAL = 0x10_0000_0000
+"""Where the RAM of the first VM is in the machine's physical memory: above all that a device or a root VM has."""
+
+FIRST_VMID = 3
+"""VMIDs below are the hypervisor's, the resource manager's and its successor's (recorded: the first guest is 3)."""
+
+VIRQS = 988
+MAX_CAPS = 4096
+RWX_NORMAL_WRITE_BACK = 0xF << 16 | ACCESS_RWX << 4 | ACCESS_RWX
+TRIGGERS = {"edge": device_tree.EDGE_RISING, "level": device_tree.LEVEL_HIGH}
+CPU_COMPATIBLE = {"cortex-a72": "arm,cortex-a72", "max": "arm,armv8"}
+
+Resource = device_tree.Doorbell | device_tree.MessageQueue
+
+
+class Parts(NamedTuple):
+    """A VM while it is being built."""
+
+    config: VmConfig
+    vm: VirtualMachine
+    ram: memoryview
+    layout: Layout
+    base: int
+    cspace: CSpace
+    vic: Vic
+    threads: list[Thread]
+    resources: list[Resource]
+
+
+def build(machine: Machine) -> None:
+    """Build all that the machine's configuration describes.
+
+    Errors: UserError for images that cannot be loaded or do not fit.
+    """
+    parts: dict[str, Parts] = {}
+    physical = FIRST_PHYSICAL
+    for number, config in enumerate(machine.config.vms):
+        parts[config.name] = built = _build_vm(machine, config, FIRST_VMID + number, physical)
+        physical += len(built.ram) + (1 << 30) & -(1 << 30)
+    _connect_doorbells(machine, parts)
+    _connect_queues(machine, parts)
+    for built in parts.values():
+        _start(machine, built)
+
+
+def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> Parts:
+    images = [load_image(config.image, config.image_type, config.load_address)]
+    images += [load_image(extra.file, extra.type, extra.load_address) for extra in config.extra_images]
+    base, size = memory_for(images) if config.memory is None else (config.memory.base, config.memory.size)
+    ram_disk = b"" if config.initrd is None else _read(config.initrd)
+    layout = arrange(images, base, size, config.name, len(ram_disk))
+    ram = memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    for image in layout.images:
+        image.load_into(ram, base, is_zero=True)
+    if layout.ram_disk is not None:
+        start = layout.ram_disk[0] - base
+        ram[start : start + len(ram_disk)] = ram_disk
+
+    vm = machine.new_vm(config.name)
+    vm.images = list(layout.images)
+    vm.vcpu_slots = config.vcpus
+    vm.cpu_model = config.cpu
+    vm.command_line = config.bootargs
+    addrspace = _address_space(machine, config.name, vmid, base, ram, physical)
+    machine.platform.by_addrspace[addrspace] = vm
+    partition = machine.hypervisor.root_partition
+    cspace = CSpace(partition, config.name, max_caps=MAX_CAPS)
+    vic = Vic(partition, config.name, vcpus=config.vcpus, virqs=VIRQS)
+    machine.gic_models[vic] = config.gic
+    _activate(cspace, vic)
+    threads = _make_vcpus(machine, config, addrspace, cspace, vic)
+    vm.threads = threads
+    return Parts(config, vm, ram, layout, base, cspace, vic, threads, [])
+
+
+def _read(path: str) -> bytes:
+    from gunyah_emu.boot.image import read_file
+
+    return read_file(path)
+
+
+def _activate(*objects: HypervisorObject) -> None:
+    for target in objects:
+        error = target.activate()
+        assert not error, f"{target!r} must activate; error {error}"
+
+
+def _address_space(machine: Machine, name: str, vmid: int, base: int, ram: memoryview, physical: int) -> Addrspace:
+    partition = machine.hypervisor.root_partition
+    machine.memory.add_ram(physical, ram)
+    machine.memory.give(physical, len(ram), partition)
+    addrspace = Addrspace(partition, name, vmid=vmid)
+    extent = MemExtent(partition, name)
+    error = extent.configure(physical, len(ram), attributes(ACCESS_RWX))
+    assert not error, error
+    _activate(addrspace, extent)
+    error = map_extent(extent, addrspace, base, RWX_NORMAL_WRITE_BACK)
+    assert not error, error
+    return addrspace
+
+
+def _make_vcpus(machine: Machine, config: VmConfig, addrspace: Addrspace, cspace: CSpace, vic: Vic) -> list[Thread]:
+    partition = machine.hypervisor.root_partition
+    group = VpmGroup(partition, config.name)
+    _activate(group)
+    threads = [Thread(partition, f"{config.name}/{index}") for index in range(config.vcpus)]
+    for index, thread in enumerate(threads):
+        thread.cspace = cspace
+        cspace.retain()
+        for error in (
+            thread.attach_addrspace(addrspace),
+            vic.attach_vcpu(thread, index),
+            thread.attach_vpm_group(group, index),
+        ):
+            assert not error, error
+    _activate(*threads)
+    return threads
+
+
+def _virq(virq: VirqConfig | None) -> device_tree.Interrupt | None:
+    return None if virq is None else device_tree.Interrupt(virq.spi, TRIGGERS[virq.trigger])
+
+
+def _connect_doorbells(machine: Machine, parts: dict[str, Parts]) -> None:
+    for config in machine.config.doorbells:
+        doorbell = Doorbell(machine.hypervisor.root_partition, f"doorbell {config.label}")
+        _activate(doorbell)
+        machine.add_doorbell(config.label, doorbell)
+        receiver = parts[config.receiver]
+        rights = Doorbell.RIGHTS
+        for name in config.senders:
+            sender = parts[name]
+            capability = sender.cspace.insert(doorbell, rights.SEND)
+            sender.resources.append(device_tree.Doorbell(capability, config.label, is_source=True))
+        capability = receiver.cspace.insert(doorbell, rights.RECEIVE | rights.BIND)
+        receiver.resources.append(
+            device_tree.Doorbell(capability, config.label, is_source=False, interrupt=_virq(config.virq))
+        )
+        if config.virq is not None:
+            error = doorbell.bind(receiver.vic, 32 + config.virq.spi)
+            assert not error, error
+
+
+def _connect_queues(machine: Machine, parts: dict[str, Parts]) -> None:
+    for config in machine.config.message_queues:
+        queue = MsgQueue(
+            machine.hypervisor.root_partition, f"message queue {config.label}", config.depth, config.max_message_size
+        )
+        _activate(queue)
+        machine.add_message_queue(config.label, queue)
+        ends = (
+            (config.sender, True, MsgQueue.RIGHTS.SEND, config.send_virq, queue.send_source),
+            (config.receiver, False, MsgQueue.RIGHTS.RECEIVE, config.receive_virq, queue.receive_source),
+        )
+        for name, is_sender, right, virq, source in ends:
+            end = parts[name]
+            capability = end.cspace.insert(queue, right)
+            end.resources.append(
+                device_tree.MessageQueue(
+                    capability, config.label, is_sender, config.depth, config.max_message_size, _virq(virq)
+                )
+            )
+            if virq is not None:
+                error = source.bind(end.vic, 32 + virq.spi)
+                assert not error, error
+
+
+def _start(machine: Machine, parts: Parts) -> None:
+    config, vm, layout = parts.config, parts.vm, parts.layout
+    vmid = parts.threads[0].addrspace.vmid
+    tree = device_tree.build(
+        device_tree.Description(
+            memory=((parts.base, len(parts.ram)),),
+            affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
+            cpu=CPU_COMPATIBLE[config.cpu],
+            chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=layout.ram_disk),
+            hypervisor=device_tree.Hypervisor(vmid, config.name, parts.resources),
+        )
+    )
+    start = layout.device_tree - parts.base
+    parts.ram[start : start + len(tree)] = tree
+    error = parts.threads[0].power_on(layout.entry, layout.device_tree)
+    assert not error, error
+    _attach_devices(machine, vm, parts.vic)
+
+
+def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
+    gic: Gic = machine.platform.gics[vic][0]
+    engine = vm.engine
+    engine.map_device(virt_map.GICD_BASE, virt_map.GICD_SIZE, gic.distributor)
+    engine.map_device(virt_map.GICR_BASE, virt_map.GICR_SIZE * vic.max_vcpus, gic.redistributors)
+
+    vm.uart = uart = Pl011(vm.console.write, lambda level: gic.set_spi_level(32 + virt_map.PL011_SPI, level))
+    engine.map_device(virt_map.PL011_BASE, virt_map.PL011_SIZE, uart)
+    scheduler = machine.scheduler
+    clock = Pl031(
+        machine.clock.now,
+        lambda level: gic.set_spi_level(32 + virt_map.PL031_SPI, level),
+        scheduler.deadlines_changed,
+    )
+    scheduler.add_timer(clock.deadline, clock.expire)
+    engine.map_device(virt_map.PL031_BASE, virt_map.PL031_SIZE, clock)

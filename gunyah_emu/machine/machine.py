@@ -1,0 +1,223 @@
+"""The machine: VMs, hypervisor, clock and scheduler, and the few methods that a test or a command line needs of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from gunyah_emu.devices.console import Console
+from gunyah_emu.hypervisor.fatal import HypervisorFatal
+from gunyah_emu.hypervisor.hypervisor import Hypervisor
+from gunyah_emu.hypervisor.memory import PhysicalMemory
+from gunyah_emu.machine.chooser import Chooser
+from gunyah_emu.machine.clock import Clock
+from gunyah_emu.machine.config import MachineConfig
+from gunyah_emu.machine.outcome import STATUS_BY_REASON, Outcome
+from gunyah_emu.machine.platform import MachinePlatform
+from gunyah_emu.machine.scheduler import Reason, Scheduler
+from gunyah_emu.machine.vm import VirtualMachine
+from gunyah_emu.smccc.dispatcher import Smccc
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, MutableSequence, Sequence
+    from types import TracebackType
+
+    from gunyah_emu.devices import Device
+    from gunyah_emu.events import MemorySink, Sink
+    from gunyah_emu.hypervisor.doorbell import Doorbell
+    from gunyah_emu.hypervisor.msgqueue import MsgQueue
+    from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.machine.tracing import Tracing
+    from gunyah_emu.machine.vm import VCpu
+
+NO_SUCH_CALL = 0xFFFF_FFFF_FFFF_FFFF
+
+Way = Literal["auto", "fast", "portable"]
+
+
+class Machine:
+    """A machine, built and ready to run.
+
+    Use `Machine.from_toml` or `Machine.from_images`; both take the same options.
+
+    Arguments:
+        config: what to build, complete and checked.
+        seed: where random numbers come from; the configuration's by default.
+        way: how the CPU is driven; the configuration's by default.
+
+    Errors: UserError, with its place, for whatever the person who wrote the configuration can mend.
+    """
+
+    def __init__(self, config: MachineConfig, *, seed: int | None = None, way: Way | None = None) -> None:
+        from gunyah_emu.machine.build import build
+
+        self.config = config
+        self.way: Way = way or config.way
+        self.clock = Clock()
+        self.chooser = Chooser(config.seed if seed is None else seed)
+        self.scheduler = Scheduler(self.clock, self.chooser)
+        self.messages: list[str] = []
+        self.tracing: Tracing | None = None
+        self.vms: list[VirtualMachine] = []
+        self.platform = MachinePlatform(self)
+        self.hypervisor = Hypervisor(self.platform, capability_ids=config.capability_ids)
+        self.memory: PhysicalMemory = self.hypervisor.memory
+        self.default_gic_model = "architectural"
+        self.gic_models: dict[Vic, str] = {}
+        self._smccc = Smccc(self.hypervisor)
+        self._doorbells: dict[int, Doorbell] = {}
+        self._queues: dict[int, MsgQueue] = {}
+        self._devices: dict[int, tuple[int, Device]] = {}
+        self._memory_sink: MemorySink | None = None
+        self._on_console: Callable[[str, bytes], None] | None = None
+        build(self)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], *, seed: int | None = None, way: Way | None = None) -> Machine:
+        """The machine that a machine file describes."""
+        return cls(MachineConfig.from_toml(path), seed=seed, way=way)
+
+    @classmethod
+    def from_images(cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None) -> Machine:
+        """One VM for each image, with defaults for everything else."""
+        return cls(MachineConfig.from_images(paths), seed=seed, way=way)
+
+    # what is in it
+
+    def vm(self, name: str) -> VirtualMachine:
+        """The VM of that name; KeyError when there is none."""
+        for vm in self.vms:
+            if vm.name == name:
+                return vm
+        raise KeyError(f"there is no VM {name!r}; there are {', '.join(vm.name for vm in self.vms)}")
+
+    def doorbell(self, label: int) -> Doorbell:
+        """The doorbell that the machine file gives this label."""
+        return self._doorbells[label]
+
+    def message_queue(self, label: int) -> MsgQueue:
+        """The message queue that the machine file gives this label."""
+        return self._queues[label]
+
+    def add_doorbell(self, label: int, doorbell: Doorbell) -> None:
+        """Let `doorbell` find it; the machine's builder calls this."""
+        self._doorbells[label] = doorbell
+
+    def add_message_queue(self, label: int, queue: MsgQueue) -> None:
+        """Let `message_queue` find it; the machine's builder calls this."""
+        self._queues[label] = queue
+
+    def device_at(self, address: int) -> Device | None:
+        """The device at a physical address that a root VM's guest may map."""
+        for base, (size, device) in self._devices.items():
+            if base <= address < base + size:
+                return device
+        return None
+
+    # running
+
+    def run(
+        self,
+        *,
+        until: Callable[[], bool] | None = None,
+        max_instructions: int | None = None,
+        timeout: float | None = None,
+    ) -> Outcome:
+        """Run until every VM has ended, or there is another reason to stop; may be called again to go on.
+
+        Arguments:
+            until: a condition, asked between slices, for example `vm.console.contains("done")`.
+            max_instructions: of all vCPUs together, from now on; exceeded by less than a translated block.
+            timeout: wall-clock seconds; where it strikes is not deterministic.
+        """
+        try:
+            reason = self.scheduler.run(max_instructions, timeout, until)
+        except HypervisorFatal as fatal:
+            self._report_fatal(fatal)
+            reason = Reason.FATAL
+        except BaseException:
+            self._close_tracing(complete=False)
+            raise
+        return self._outcome(reason)
+
+    def _outcome(self, reason: Reason) -> Outcome:
+        status = STATUS_BY_REASON.get(reason)
+        if status is None:
+            status = next((vm.exit_status for vm in self.vms if vm.exit_status), 0)
+        elif reason is Reason.IDLE:
+            self.messages += [f"VM '{vm.name}' waits and nothing can wake it" for vm in self.vms if vm.exit_status is None]
+        messages, self.messages[:] = tuple(self.messages), ()
+        events = () if self._memory_sink is None else tuple(self._memory_sink.events)
+        return Outcome(reason, status, self.clock.instructions, self.clock.now(), messages, events)
+
+    def _report_fatal(self, fatal: HypervisorFatal) -> None:
+        vcpu = self.scheduler.last
+        assert vcpu is not None
+        place = vcpu.vm.describe(vcpu.vm.engine.registers(vcpu.index).pc)
+        self.messages.append(
+            f"VM '{vcpu.vm.name}' vCPU {vcpu.index} at {place}: {fatal.reason}; this stops the real hypervisor and everything on it"
+        )
+
+    def fatal(self, message: str) -> None:
+        """End the run: a guest can go no further."""
+        self.messages.append(message)
+        self.scheduler.end(Reason.FATAL)
+
+    def smccc(self, vcpu: VCpu, conduit: str, immediate: int, x: MutableSequence[int]) -> None:
+        """A call that is none of the hypercall table's."""
+        if immediate:
+            x[0] = NO_SUCH_CALL
+            return
+        registers = list(x[:18])
+        if self._smccc.call(vcpu.thread, registers):
+            for number, value in enumerate(registers):
+                x[number] = value
+
+    # watching
+
+    def on_console(self, listener: Callable[[str, bytes], None]) -> None:
+        """Have everything that a VM prints from now on told to `listener(name, data)`, as it is printed."""
+        self._on_console = listener
+
+    def record(self, sink: Sink) -> None:
+        """Have every event from now on written to `sink`; closed with the machine."""
+        from gunyah_emu.machine.tracing import Tracing
+
+        if self.tracing is None:
+            self.tracing = Tracing(self)
+        self.tracing.add(sink)
+
+    def record_events(self, capacity: int = 100_000) -> None:
+        """Keep the last `capacity` events for `Outcome.events`."""
+        from gunyah_emu.events import MemorySink
+
+        self._memory_sink = MemorySink(capacity)
+        self.record(self._memory_sink)
+
+    def new_vm(self, name: str) -> VirtualMachine:
+        """A VM that has nothing yet but a console."""
+        taken = {vm.name for vm in self.vms}
+        unique = next(candidate for n in range(1, len(taken) + 2) if (candidate := name if n == 1 else f"{name}-{n}") not in taken)
+        vm = VirtualMachine(self, unique, Console())
+        vm.console.sink = lambda data: self._on_console(unique, data) if self._on_console is not None else None
+        self.vms.append(vm)
+        return vm
+
+    # ending
+
+    def _close_tracing(self, *, complete: bool) -> None:
+        if self.tracing is not None:
+            self.tracing.close(complete=complete)
+            self.tracing = None
+
+    def close(self) -> None:
+        """Give back the engines and finish what is being recorded."""
+        self._close_tracing(complete=True)
+        for vm in self.vms:
+            vm.close()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()

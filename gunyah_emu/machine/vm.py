@@ -1,0 +1,139 @@
+"""A VM: an address space with an engine under it, its vCPUs, its interrupt controllers and its console.
+
+VMs of a machine file and VMs that a root guest makes by hypercalls come to life in the same way: the platform makes a `VirtualMachine` when an
+address space first needs one, and a `VCpu` when a thread is powered on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gunyah_emu.machine.scheduler import Reason
+
+MAX_VCPUS = 8
+"""Of a VM; what Gunyah's VIC and VPM group can hold (recorded)."""
+
+if TYPE_CHECKING:
+    from gunyah_emu.boot.image import Image
+    from gunyah_emu.cpu import Engine, GenericTimer
+    from gunyah_emu.devices.console import Console
+    from gunyah_emu.devices.pl011 import Pl011
+    from gunyah_emu.gic import Gic
+    from gunyah_emu.hypervisor.thread import Thread
+    from gunyah_emu.machine.machine import Machine
+    from gunyah_emu.machine.slot import Slot
+
+
+class VCpu:
+    """A vCPU that was powered on at least once.
+
+    Arguments:
+        vm: its VM.
+        index: its slot in the VM's engine.
+        thread: what the hypervisor knows it as.
+        gic: the interrupt controller that it is attached to, if any; `thread.index` is its number there.
+    """
+
+    __slots__ = ("gic", "index", "on", "thread", "timer", "vm", "waiting", "wake_cause")
+
+    def __init__(self, vm: VirtualMachine, index: int, thread: Thread, gic: Gic | None, timer: GenericTimer) -> None:
+        self.vm = vm
+        self.index = index
+        self.thread = thread
+        self.gic = gic
+        self.timer = timer
+        self.on = False
+        self.waiting = False
+        self.wake_cause = 0
+
+    def __repr__(self) -> str:
+        return f"<VCpu {self.vm.name}/{self.index}>"
+
+
+class VirtualMachine:
+    """One VM.
+
+    Arguments:
+        machine: the machine it belongs to.
+        name: for people; unique in the machine.
+        console: what it prints to and reads from.
+
+    The engine is created when the first vCPU starts, or by the machine's builder.
+    """
+
+    def __init__(self, machine: Machine, name: str, console: Console) -> None:
+        self.machine = machine
+        self.name = name
+        self.console = console
+        #: how many vCPUs its engine has room for
+        self.vcpu_slots = MAX_VCPUS
+        self.cpu_model = "cortex-a72"
+        self.command_line = ""
+        #: threads whose slots are known before they start
+        self.threads: list[Thread] = []
+        #: by slot; those that were powered on at least once
+        self.vcpus: dict[int, VCpu] = {}
+        self.slots: list[Slot] = []
+        self.images: list[Image] = []
+        self.uart: Pl011 | None = None
+        self.exit_status: int | None = None
+        self.exit_reason = ""
+        self.engine: Engine
+
+    def __repr__(self) -> str:
+        return f"<VirtualMachine {self.name!r}>"
+
+    def wait(self, vcpu: VCpu) -> None:
+        """The vCPU executed WFI with nothing pending."""
+        vcpu.waiting = True
+        if vcpu.thread.proxied:
+            vcpu.thread.wfi()
+        if (tracing := self.machine.tracing) is not None:
+            tracing.wait(vcpu)
+
+    def exit(self, status: int, reason: str) -> None:
+        """The VM ends; the machine ends with its last VM."""
+        if self.exit_status is not None:
+            return
+        self.exit_status = status
+        self.exit_reason = reason
+        if (tracing := self.machine.tracing) is not None:
+            tracing.exit(self, status, reason)
+        for vcpu in self.vcpus.values():
+            self.stop(vcpu)
+        if all(vm.exit_status is not None for vm in self.machine.vms):
+            self.machine.scheduler.end(Reason.EXITED)
+
+    def stop(self, vcpu: VCpu) -> None:
+        """The vCPU executes nothing more until it is started again."""
+        if vcpu.on:
+            vcpu.on = False
+            self.machine.scheduler.remove(vcpu)
+            vcpu.waiting = False
+
+    def exception_loop(self, vcpu: VCpu) -> None:
+        """The vCPU takes one exception after the other and executes nothing between: say where it began, and stop."""
+        loop = self.engine.loop
+        assert loop is not None
+        place = self.describe(loop.elr)
+        vector = self.engine.registers(vcpu.index)["VBAR_EL1"]
+        self.machine.fatal(
+            self,
+            f"VM '{self.name}' vCPU {vcpu.index}: exception loop: {loop.description} at {place} "
+            f"(ESR_EL1={loop.esr:#x}, FAR_EL1={loop.far:#x}) has no handler that can run; VBAR_EL1={vector:#x}",
+        )
+
+    def describe(self, address: int) -> str:
+        """An address as a person would say it: hexadecimal, symbol, source line as far as the images know them."""
+        for image in self.images:
+            if (symbol := image.symbol_at(address)) is not None:
+                name, offset = symbol
+                line = image.line_at(address)
+                where = f", {line[0]}:{line[1]}" if line is not None else ""
+                return f"{address:#x} ({name}+{offset:#x}{where})"
+        return f"{address:#x}"
+
+    def close(self) -> None:
+        """Give back the engine."""
+        if hasattr(self, "engine"):
+            self.engine.close()
