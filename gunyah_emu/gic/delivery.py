@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ENABLE_GROUP1 = 2
 
+DeliverySnapshot = tuple[tuple[object, ...], ...]
+
 
 class Delivery:
     """State common to both ways of delivery, and the operations that registers and sources need.
@@ -33,7 +35,7 @@ class Delivery:
         affinities: Aff3.Aff2.Aff1.Aff0 of every vCPU in the layout of GICD_IROUTER.
     """
 
-    __slots__ = ("_affinities", "_declined", "cpus", "group_enables", "interrupts", "observer", "on_fatal", "sleeping")
+    __slots__ = ("_affinities", "cpus", "declined", "group_enables", "interrupts", "observer", "on_fatal", "sleeping")
 
     def __init__(self, interrupts: InterruptTable, affinities: list[int]) -> None:
         self.interrupts = interrupts
@@ -43,7 +45,7 @@ class Delivery:
         self.observer: GicObserver | None = None
         self.on_fatal: Callable[[int, str], None] | None = None
         self._affinities = {affinity: vcpu for vcpu, affinity in enumerate(affinities)}
-        self._declined = 0
+        self.declined = 0
 
     def attach(self, cpu: CpuInterface) -> None:
         """Add a vCPU, in the order of their indices."""
@@ -61,15 +63,15 @@ class Delivery:
 
     def participates(self, cpu: CpuInterface) -> bool:
         """Whether a vCPU takes 1-of-N interrupts of group 1 (IHI 0069, section 4.7.3)."""
-        return cpu.group1_enabled and not self._declined >> cpu.vcpu & 1
+        return cpu.group1_enabled and not self.declined >> cpu.vcpu & 1
 
     def declines_one_of_n(self, vcpu: int) -> bool:
         """GICR_CTLR.DPG1NS."""
-        return self._declined >> vcpu & 1 != 0
+        return self.declined >> vcpu & 1 != 0
 
     def decline_one_of_n(self, vcpu: int, *, decline: bool) -> None:
         """Set GICR_CTLR.DPG1NS."""
-        self._declined = self._declined & ~(1 << vcpu) | decline << vcpu
+        self.declined = self.declined & ~(1 << vcpu) | decline << vcpu
         self.participation_changed()
 
     def _tell_pended(self, slot: int) -> None:
@@ -211,6 +213,14 @@ class Delivery:
             if self.can_generate(32 * vcpu + intid, group1=group1):
                 self.set_pending(32 * vcpu + intid, 0)
         self.settle()
+
+    def snapshot(self) -> DeliverySnapshot:
+        """What this way of delivery remembers besides the interrupts' states, as plain data."""
+        raise NotImplementedError
+
+    def restore(self, saved: DeliverySnapshot) -> None:
+        """Take back a snapshot, after the interrupts' states and before the CPU interfaces; lines follow later."""
+        raise NotImplementedError
 
     def key(self, slot: int) -> int:
         """The interrupt as a candidate: more urgent is smaller."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import Delivery
+from gunyah_emu.gic.delivery import Delivery, DeliverySnapshot
 from gunyah_emu.gic.state import (
     ACTIVE,
     EDGE_TRIGGERED,
@@ -130,6 +130,10 @@ class DirectDelivery(Delivery):
         state &= ~OFFERED
         if state & LEVEL_SOURCE and not state & (EDGE_TRIGGERED | ACTIVE) and not self.interrupts.still_asserted(slot):
             state &= ~LEVEL_SOURCE
+        self._place(slot, state)
+
+    def _place(self, slot: int, state: int) -> None:
+        """Offer an interrupt that is not offered, if its state and configuration say so."""
         self._states[slot] = state
         self._keys[slot] = self.key(slot)
         vcpu = self.route_of(slot) if self.forwardable(slot) else -1
@@ -240,6 +244,15 @@ class DirectDelivery(Delivery):
         for slot, route in enumerate(self.interrupts.routes):
             if route & INTERRUPT_ROUTING_MODE:
                 self._change(slot, self._states[slot])
+
+    def snapshot(self) -> DeliverySnapshot:
+        """What is offered follows from the interrupts' states."""
+        return ()
+
+    def restore(self, _saved: DeliverySnapshot) -> None:
+        """Offer again what the restored states say."""
+        for slot, state in enumerate(self._states):
+            self._place(slot, state & ~OFFERED)
 
     def is_pending(self, slot: int) -> bool:
         """The latch, or the level of a level-sensitive interrupt."""

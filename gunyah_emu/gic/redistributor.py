@@ -84,6 +84,10 @@ class Redistributors:
     def __init__(self, frames: list[Redistributor]) -> None:
         self.frames = frames
 
+    def frame(self, vcpu: int) -> Redistributor:
+        """One vCPU's frame, for a machine that places the frames one by one."""
+        return self.frames[vcpu]
+
     def read(self, offset: int, size: int) -> int | None:
         """As `Frame.read`, for the whole region."""
         vcpu = offset >> STRIDE_SHIFT

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import ENABLE_GROUP1, Delivery
+from gunyah_emu.gic.delivery import ENABLE_GROUP1, Delivery, DeliverySnapshot
 from gunyah_emu.gic.list_registers import (
     ACTIVE_ONLY,
     INVALID,
@@ -357,7 +357,7 @@ class VirtualDelivery(Delivery):
             lists.cpu.settle()
 
     def _attend(self, lists: ListRegisters) -> bool:
-        """Look for interrupts if somebody asked, and handle a maintenance interrupt; returns whether that did anything."""
+        """Look for interrupts if somebody asked, or handle a maintenance interrupt; returns whether it did anything."""
         if lists.deliver_requested:
             self._check_delivery(lists)
             return True
@@ -571,6 +571,16 @@ class VirtualDelivery(Delivery):
             self._check_delivery(lists)
         self.participation_changed()
         self.settle()
+
+    def snapshot(self) -> DeliverySnapshot:
+        """The list registers and the notes beside them."""
+        return tuple(lists.snapshot() for lists in self.lists)
+
+    def restore(self, saved: DeliverySnapshot) -> None:
+        """Fill the list registers as they were."""
+        self._vcpus = [super(VirtualDelivery, self).route_of(slot) for slot in range(len(self._states))]
+        for lists, data in zip(self.lists, saved, strict=True):
+            lists.restore(data)
 
     def is_pending(self, slot: int) -> bool:
         """ISPENDR: the register's word where there is one."""

@@ -1,0 +1,64 @@
+"""Why an interrupt is not delivered, computed from the state as it is now."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from gunyah_emu.gic.delivery import ENABLE_GROUP1
+from gunyah_emu.gic.state import ENABLED, GROUP1, PRIORITY_SHIFT, SLOT_MASK
+
+if TYPE_CHECKING:
+    from gunyah_emu.gic.cpu_interface import CpuInterface
+    from gunyah_emu.gic.delivery import Delivery
+
+
+class Reason(Enum):
+    """What stands between an interrupt and a vCPU; the value says it to a person."""
+
+    NO_SUCH_INTERRUPT = "this GIC has no interrupt of that INTID"
+    NOT_PENDING = "it is not pending"
+    ACTIVE = "it is active: acknowledged and not yet ended"
+    DISABLED = "it is disabled (ISENABLER)"
+    GROUP_0 = "it is in group 0 (IGROUPR), which is not signalled as an IRQ"
+    DISTRIBUTOR_OFF = "the distributor forwards no group 1 interrupts (GICD_CTLR.EnableGrp1 is 0)"
+    ROUTED_ELSEWHERE = "it is routed to another vCPU, or to none (GICD_IROUTER)"
+    INTERFACE_OFF = "the vCPU takes no group 1 interrupts (ICC_IGRPEN1_EL1 is 0)"
+    PRIORITY_MASKED = "its priority is not above the mask (IPRIORITYR is not below ICC_PMR_EL1)"
+    RUNNING_PRIORITY = "the vCPU is handling an interrupt of the same or a higher priority (ICC_RPR_EL1)"
+    OUTRANKED = "another pending interrupt is more urgent"
+    NO_LIST_REGISTER = "other interrupts hold all list registers of the vCPU"
+
+
+def reasons(delivery: Delivery, cpu: CpuInterface, intid: int) -> list[Reason]:
+    """Everything that keeps interrupt `intid` from being signalled to a vCPU; empty when it is signalled."""
+    interrupts = delivery.interrupts
+    slot = interrupts.slot(cpu.vcpu, intid)
+    if slot < 0:
+        return [Reason.NO_SUCH_INTERRUPT]
+    state = interrupts.states[slot]
+    key = next((key for key in cpu.candidates if key & SLOT_MASK == slot), None)
+    checks = (
+        (Reason.NOT_PENDING, not delivery.is_pending(slot)),
+        (Reason.ACTIVE, delivery.is_active(slot)),
+        (Reason.DISABLED, not state & ENABLED),
+        (Reason.GROUP_0, not state & GROUP1),
+        (Reason.DISTRIBUTOR_OFF, not delivery.group_enables & ENABLE_GROUP1),
+        (Reason.ROUTED_ELSEWHERE, delivery.route_of(slot) != cpu.vcpu),
+        (Reason.INTERFACE_OFF, not cpu.group1_enabled),
+    )
+    found = [reason for reason, applies in checks if applies]
+    # In the list-register model a listed interrupt keeps what it was listed with, whatever its registers say by now.
+    listed = key is not None
+    if listed:
+        found = [reason for reason in found if reason is Reason.INTERFACE_OFF]
+    priority = interrupts.priorities[slot] if key is None else key >> PRIORITY_SHIFT
+    if priority >= cpu.pmr:
+        found.append(Reason.PRIORITY_MASKED)
+    if priority & cpu.group_mask >= cpu.running_priority & cpu.group_mask and cpu.active_priorities:
+        found.append(Reason.RUNNING_PRIORITY)
+    if key is not None and key != cpu.best:
+        found.append(Reason.OUTRANKED)
+    if not listed and not found:
+        found.append(Reason.NO_LIST_REGISTER)
+    return found
