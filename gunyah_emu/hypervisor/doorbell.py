@@ -133,12 +133,13 @@ def doorbell_send(
     old = doorbell.flags
     doorbell.flags = flags = old | new_flags
     source = doorbell.source
+    controller = source.controller
     if flags & doorbell.enable_mask:
-        if source.controller is not None:
-            source.assert_level()
-        doorbell.flags = flags & ~doorbell.ack_mask
-    elif source.controller is not None:
-        source.assert_edge()
+        if controller is not None:
+            controller.assert_level(source.virq)
+        doorbell.flags &= ~doorbell.ack_mask
+    elif controller is not None:
+        controller.assert_edge(source.virq)
     return 0, old
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, TABLE_SIZE, Declaration
 from gunyah_emu.abi.decode import Entry, SmcccEntry, native_entry, smccc_entry
@@ -11,9 +11,14 @@ from gunyah_emu.abi.types import Results
 from gunyah_emu.hypervisor.capability_ids import CapabilityIds
 from gunyah_emu.hypervisor.memory import PhysicalMemory
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
+from gunyah_emu.hypervisor.observer import HypervisorObserver, observed, survivable
 from gunyah_emu.hypervisor.partition import DEFAULT_LIMIT, Partition
 from gunyah_emu.hypervisor.platform import Platform
 from gunyah_emu.hypervisor.system import TRACE_FLAGS
+
+if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.thread import Thread
+    from gunyah_emu.hypervisor.vic import Vic
 
 OBJECT_MODULES: Final = (
     "system",
@@ -33,6 +38,7 @@ OBJECT_MODULES: Final = (
 """The modules that declare hypercalls, in the order of the API document."""
 
 CapabilityIdMode = Literal["sequential", "random"]
+FatalPolicy = Literal["stop", "error"]
 
 
 def load_declarations() -> dict[str, Declaration]:
@@ -49,6 +55,9 @@ class Hypervisor:
         platform: the machine around it.
         capability_ids: how capabilities are named, see `capability_ids`.
         partition_limit: bytes of hypervisor memory for all objects together.
+        fatal: what becomes of a call that brings the real hypervisor down: "stop" raises `HypervisorFatal`, "error"
+            answers
+            FAILURE.
 
     `calls[n]` is the entry of `hvc #0x6000+n` (`None`: no such call), `argument_counts[n]` how many of x0.. it takes;
     `smccc_calls` and `smccc_argument_counts` the same for the SMCCC encoding, from x1 on.  The lists stay the same
@@ -63,12 +72,16 @@ class Hypervisor:
         *,
         capability_ids: CapabilityIdMode = "sequential",
         partition_limit: int = DEFAULT_LIMIT,
+        fatal: FatalPolicy = "stop",
     ) -> None:
         self.platform = platform
         self.capability_id_mode = capability_ids
         self.memory = PhysicalMemory()
         self.cspaces_created = 0
+        self.fatal = fatal
+        self.vics: dict[Vic, None] = {}
         self.trace_flags = TRACE_FLAGS
+        self._observer: HypervisorObserver | None = None
         self.calls: list[Entry | None] = [None] * TABLE_SIZE
         self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE
         counts = bytearray(TABLE_SIZE)
@@ -78,22 +91,49 @@ class Hypervisor:
                 n = declaration.number - FIRST_IMMEDIATE
                 counts[n] = declaration.register_count
                 smccc_counts[n] = len(declaration.argument_names)
-                self._install(n, declaration)
+                self._install(declaration)
         self.argument_counts = bytes(counts)
         self.smccc_argument_counts = bytes(smccc_counts)
         self.root_partition = Partition(self, partition_limit)
 
-    def _install(self, n: int, declaration: Declaration) -> None:
-        def first_native(caller: object, *registers: int) -> Results:
-            entry = self.calls[n] = native_entry(declaration, OBJECT_TYPES, self)
+    def _install(self, declaration: Declaration) -> None:
+        """Enter what generates the decoder on the first call, and replaces itself by it."""
+        assert declaration.number is not None
+        n = declaration.number - FIRST_IMMEDIATE
+
+        def first_native(caller: Thread, *registers: int) -> Results:
+            entry = self.calls[n] = self._dress(native_entry(declaration, OBJECT_TYPES, self), declaration)
             return entry(caller, *registers)
 
-        def first_smccc(caller: object, *registers: int) -> tuple[int, ...] | None:
-            entry = self.smccc_calls[n] = smccc_entry(declaration, OBJECT_TYPES, self)
-            return entry(caller, *registers)
+        def first_smccc(caller: Thread, *registers: int) -> tuple[int, ...] | None:
+            entry = self._dress(smccc_entry(declaration, OBJECT_TYPES, self), declaration)
+            self.smccc_calls[n] = cast("SmcccEntry", entry)
+            return cast("tuple[int, ...] | None", entry(caller, *registers))
 
         self.calls[n] = first_native
         self.smccc_calls[n] = first_smccc
+
+    def _dress(self, entry: Entry, declaration: Declaration) -> Entry:
+        if self.fatal == "error":
+            entry = survivable(entry)
+        if self._observer is not None:
+            entry = observed(entry, declaration, self._observer)
+        return entry
+
+    @property
+    def observer(self) -> HypervisorObserver | None:
+        """Who is told what happens; `None` costs nothing."""
+        return self._observer
+
+    @observer.setter
+    def observer(self, observer: HypervisorObserver | None) -> None:
+        self._observer = observer
+        for declaration in load_declarations().values():
+            if declaration.number is not None and not declaration.absent:
+                self._install(declaration)
+        for vic in self.vics:
+            for source in vic.sources.values():
+                source.report()
 
     def new_capability_ids(self) -> CapabilityIds:
         """The coding of capability ids for a new cspace."""

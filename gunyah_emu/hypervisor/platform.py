@@ -51,11 +51,11 @@ class Platform(Protocol):
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """The device's range is a hole again."""
 
-    def system_off(self, thread: Thread) -> None:
-        """PSCI SYSTEM_OFF by this vCPU: its VM ends."""
+    def system_off(self, thread: Thread) -> bool:
+        """PSCI SYSTEM_OFF by this vCPU; whether the machine ends its VM.  If not, its vCPUs are stopped for good."""
 
-    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> None:
-        """PSCI SYSTEM_RESET (type 0, cookie 0) or SYSTEM_RESET2 by this vCPU."""
+    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> bool:
+        """PSCI SYSTEM_RESET (type 0, cookie 0) or SYSTEM_RESET2 by this vCPU; whether the machine restarts its VM."""
 
 
 class QuietPlatform:
@@ -107,8 +107,12 @@ class QuietPlatform:
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """Nobody accessed it."""
 
-    def system_off(self, thread: Thread) -> None:
-        """Nothing to end."""
+    def system_off(self, thread: Thread) -> bool:
+        """The VM of `thread` is not the machine's."""
+        del thread
+        return False
 
-    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> None:
-        """Nothing to reset."""
+    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> bool:
+        """The VM of `thread` is not the machine's."""
+        del thread, reset_type, cookie
+        return False

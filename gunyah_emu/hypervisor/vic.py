@@ -54,6 +54,7 @@ class Vic(HypervisorObject):
         #: where the distributor is attached as a virtual device
         self.gicd: Vdevice | None = None
         self.mpidr_mapping = DEFAULT_MAPPING
+        partition.hypervisor.vics[self] = None
 
     def on_activate(self) -> int:
         """Ask the platform for the controller."""
@@ -113,6 +114,11 @@ class Vic(HypervisorObject):
             source.unbind()
         if self.gicd is not None:
             self.gicd.detach()
+
+    def on_destroy(self) -> None:
+        """The hypervisor forgets it."""
+        assert self.partition is not None
+        del self.partition.hypervisor.vics[self]
 
 
 @hypercall(0x6028, reserved=None)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gunyah_emu.abi.errors import ARGUMENT_INVALID, BUSY, OK, VIRQ_BOUND
+from gunyah_emu.hypervisor.observer import ReportingController
 
 if TYPE_CHECKING:
     from gunyah_emu.hypervisor.object import HypervisorObject
@@ -83,6 +84,17 @@ class VirqSource:
         self.controller = controller
         if controller is not None:
             controller.connect(self.virq, self.level_check)
+            self.report()
+
+    def report(self) -> None:
+        """Speak through the hypervisor's observer, if there is one, or no longer."""
+        vic = self.vic
+        assert vic is not None
+        assert vic.partition is not None
+        controller, observer = vic.controller, vic.partition.hypervisor.observer
+        if controller is not None and observer is not None:
+            controller = ReportingController(controller, self, observer)
+        self.controller = controller
 
     def unbind(self) -> None:
         """Unbind; a level that stands falls at once, also while the interrupt is active (recorded).  Idempotent."""

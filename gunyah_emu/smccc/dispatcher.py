@@ -75,6 +75,9 @@ class Smccc:
         arguments = x[_ARGUMENTS]
         if not function_id & SMC64:
             arguments = [argument & U32 for argument in arguments]
+        observer = self.hypervisor.observer
+        if observer is not None:
+            observer.service(caller, function.name, tuple(arguments))
         results = function.handler(self.hypervisor, caller, arguments)
         if results is None:
             x[0] = UNKNOWN_FUNCTION_64

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gunyah_emu.abi.errors import FAILURE, OK, RETRY
+from gunyah_emu.hypervisor.thread import BLOCK_OFF
 from gunyah_emu.hypervisor.vic import MAX_VCPUS
 from gunyah_emu.smccc.arch import SMCCC_VERSION
 from gunyah_emu.smccc.function import (
@@ -42,7 +43,9 @@ INTERNAL_FAILURE: Final = -6
 AFFINITY_ON: Final = 0
 AFFINITY_OFF: Final = 1
 
-_POWER_DOWN: Final = 1 << 16
+_DEEPEST_STATE: Final = 1 << 16 | 1
+_REQUEST_RESET: Final = 1 << 63
+_REQUEST_RESET2_64: Final = 1 << 62
 _EXTENDED_STATE_ID: Final = 2
 _AFFINITY: Final = 0xFF_00FF_FFFF
 
@@ -87,7 +90,7 @@ def cpu_on(_hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tup
     affinity, entry, context = arguments[:3]
     target = _vcpu_of(caller, affinity)
     if target is not None:
-        if target.is_on:
+        if not target.blocks & BLOCK_OFF:
             return (ALREADY_ON,)
         error = target.power_on(entry, context)
         return ({OK: SUCCESS, FAILURE: INTERNAL_FAILURE, RETRY: ALREADY_ON}.get(error, INVALID_PARAMETERS),)
@@ -110,43 +113,65 @@ def affinity_info(_hypervisor: Hypervisor, caller: Thread, arguments: list[int])
     target = _vcpu_of(caller, arguments[0])
     if target is None or arguments[1] & U32:
         return (INVALID_PARAMETERS,)
-    return (AFFINITY_ON if target.is_on else AFFINITY_OFF,)
+    return (AFFINITY_OFF if target.blocks & BLOCK_OFF else AFFINITY_ON,)
 
 
-def cpu_suspend(hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
+def cpu_suspend(_hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
     """CPU_SUSPEND: power state (original format), entry point, context.
 
     Every state is accepted.  Standby returns SUCCESS when an interrupt wakes the vCPU; power-down continues at the
     entry point then.  With an interrupt pending it returns SUCCESS at once.
     """
     state, entry, context = arguments[:3]
-    if state & _POWER_DOWN:
-        return BLOCKED if hypervisor.platform.vcpu_suspended(caller, entry, context) else (SUCCESS,)
-    hypervisor.platform.vcpu_suspended(caller, None, 0)
-    return (SUCCESS,)
+    return BLOCKED if caller.suspend(state & U32, entry, context) else (SUCCESS,)
 
 
 def cpu_default_suspend(hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
     """CPU_DEFAULT_SUSPEND: entry point, context; the deepest state, a power-down."""
-    return cpu_suspend(hypervisor, caller, [_POWER_DOWN, *arguments])
+    return cpu_suspend(hypervisor, caller, [_DEEPEST_STATE, *arguments])
 
 
 def system_off(hypervisor: Hypervisor, caller: Thread, _arguments: list[int]) -> tuple[int, ...]:
     """SYSTEM_OFF: does not return."""
-    hypervisor.platform.system_off(caller)
+    if not hypervisor.platform.system_off(caller):
+        _stop_vm(caller)
     return BLOCKED
 
 
 def system_reset(hypervisor: Hypervisor, caller: Thread, _arguments: list[int]) -> tuple[int, ...]:
     """SYSTEM_RESET: does not return."""
-    hypervisor.platform.system_reset(caller, 0, 0)
+    if not hypervisor.platform.system_reset(caller, 0, 0):
+        caller.reset_request = (_REQUEST_RESET, 0)
+        _stop_vm(caller)
     return BLOCKED
 
 
-def system_reset2(hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
+def system_reset2_32(hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
     """SYSTEM_RESET2: reset type, cookie; does not return."""
-    hypervisor.platform.system_reset(caller, arguments[0] & U32, arguments[1])
+    return _reset2(hypervisor, caller, arguments, 0)
+
+
+def system_reset2_64(hypervisor: Hypervisor, caller: Thread, arguments: list[int]) -> tuple[int, ...]:
+    """SYSTEM_RESET2 of the 64-bit convention: a proxy scheduler is told which one it was."""
+    return _reset2(hypervisor, caller, arguments, _REQUEST_RESET2_64)
+
+
+def _reset2(hypervisor: Hypervisor, caller: Thread, arguments: list[int], request: int) -> tuple[int, ...]:
+    reset_type, cookie = arguments[0] & U32, arguments[1]
+    if not hypervisor.platform.system_reset(caller, reset_type, cookie):
+        caller.reset_request = (reset_type | request, cookie)
+        _stop_vm(caller)
     return BLOCKED
+
+
+def _stop_vm(caller: Thread) -> None:
+    """A VM that the machine does not own: its other vCPUs are killed, the caller goes off."""
+    group = caller.vpm_group
+    assert group is not None
+    for vcpu in list(group.vcpus.values()):
+        if vcpu is not caller:
+            vcpu.kill()
+    caller.power_off(force=True)
 
 
 def set_suspend_mode(_hypervisor: Hypervisor, _caller: Thread, arguments: list[int]) -> tuple[int, ...]:
@@ -170,7 +195,6 @@ def _functions() -> dict[int, Function]:
         (0x03, "CPU_ON", cpu_on, SUCCESS),
         (0x04, "AFFINITY_INFO", affinity_info, SUCCESS),
         (0x0C, "CPU_DEFAULT_SUSPEND", cpu_default_suspend, SUCCESS),
-        (0x12, "SYSTEM_RESET2", system_reset2, SUCCESS),
     ]
     only_32 = [
         (0x00, "PSCI_VERSION", version, SUCCESS),
@@ -178,12 +202,14 @@ def _functions() -> dict[int, Function]:
         (0x08, "SYSTEM_OFF", system_off, SUCCESS),
         (0x09, "SYSTEM_RESET", system_reset, SUCCESS),
         (0x0F, "SET_SUSPEND_MODE", set_suspend_mode, SUCCESS),
+        (0x12, "SYSTEM_RESET2", system_reset2_32, SUCCESS),
     ]
+    only_64 = [(0x12, "SYSTEM_RESET2", system_reset2_64, SUCCESS)]
     base = FAST | OWNER_STANDARD << 24
     functions = {base | 0x0A: Function("PSCI_FEATURES", features)}
     for number, name, handler, feature in both + only_32:
         functions[base | number] = Function(name, _sized(_for_groups(handler), U32), feature)
-    for number, name, handler, feature in both:
+    for number, name, handler, feature in both + only_64:
         functions[base | SMC64 | number] = Function(name, _sized(_for_groups(handler), U64), feature)
     return functions
 
