@@ -10,29 +10,51 @@ physical addresses of their own, those are understood as well.
 from __future__ import annotations
 
 from bisect import bisect_right
+from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING
-
-from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from elftools.dwarf.compileunit import CompileUnit
+    from elftools.dwarf.dwarfinfo import DWARFInfo
+
 SYMBOL = Struct("<IBBHQQ")
-STT_NOTYPE, STT_OBJECT, STT_FUNC = 0, 1, 2
+RANKS = {0: 0, 1: 1, 2: 2}  # STT_NOTYPE, STT_OBJECT, STT_FUNC: the later, the more it says
 SHN_UNDEF = 0
+FARTHEST = 1 << 20
+"""How far before an address the symbol that holds it may begin: farther back, a search costs more than it finds."""
 
 
 class SymbolTable:
-    """The symbols of one file, by address and by name."""
+    """The symbols of one file, by address and by name.
+
+    Arguments:
+        symbols: (address, rank of its kind, size, name).
+    """
 
     __slots__ = ("addresses", "by_name", "sorted")
 
     def __init__(self, symbols: list[tuple[int, int, int, str]]) -> None:
-        # Sorted so that of several symbols at one address a function comes last, and is found first.
+        # Of several symbols at one address a function comes last, and is found first.
         self.sorted = sorted(symbols)
         self.addresses = [symbol[0] for symbol in self.sorted]
         self.by_name = {name: address for address, _, _, name in reversed(self.sorted)}
+
+    def find(self, address: int) -> tuple[str, int] | None:
+        """The innermost symbol that holds an address, and the offset into it.
+
+        A symbol without a size, as assembly has them, goes on to the next symbol.
+        """
+        nearest = bisect_right(self.addresses, address) - 1
+        for index in range(nearest, -1, -1):
+            start, _, size, name = self.sorted[index]
+            if address < start + size or (size == 0 and index == nearest):
+                return name, address - start
+            if address - start > FARTHEST:
+                break
+        return None
 
 
 class Symbols:
@@ -70,17 +92,7 @@ class Symbols:
 
     def symbol_at(self, address: int) -> tuple[str, int] | None:
         """The function or object that holds an address, and the offset into it; None when there is none."""
-        table = self.table()
-        linked = self.linked(address)
-        index = bisect_right(table.addresses, linked) - 1
-        while index >= 0:
-            start, _, size, name = table.sorted[index]
-            if size == 0 or linked < start + size:
-                return name, linked - start
-            if linked - start > 1 << 20:  # nested symbols do not lie that far apart
-                break
-            index -= 1
-        return None
+        return self.table().find(self.linked(address))
 
     def address_of(self, name: str) -> int | None:
         """The address of a symbol in the running guest; None when there is no such symbol."""
@@ -90,9 +102,9 @@ class Symbols:
     def line_at(self, address: int) -> tuple[str, int] | None:
         """The source file and line of an instruction; None without debugging information."""
         if self._lines is None:
-            self._lines = sorted(read_lines(self.path))
-        linked = self.linked(address)
-        index = bisect_right(self._lines, linked, key=lambda row: row[0]) - 1
+            # Where one sequence ends and another begins, the beginning counts.
+            self._lines = sorted(read_lines(self.path), key=lambda row: (row[0], row[2] != 0))
+        index = bisect_right(self._lines, self.linked(address), key=lambda row: row[0]) - 1
         if index < 0 or self._lines[index][2] == 0:
             return None
         return self._lines[index][1], self._lines[index][2]
@@ -105,23 +117,22 @@ class Symbols:
 
 
 def read_symbols(path: str) -> list[tuple[int, int, int, str]]:
-    """All functions, objects and labels of an ELF: (address, rank of its kind, size, name)."""
-    from elftools.common.exceptions import ELFError
+    """All functions, objects and labels of an ELF: (address, rank of its kind, size, name); none where it has none."""
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with Path(path).open("rb") as file:
             section = ELFFile(file).get_section_by_name(".symtab")
             if not isinstance(section, SymbolTableSection):
                 return []
             raw, names = section.data(), section.stringtable.data()
-    except (ELFError, OSError) as error:
-        raise UserError(f"must have a symbol table that can be read; {error}", path=path) from None
-    ranks = {STT_NOTYPE: 0, STT_OBJECT: 1, STT_FUNC: 2}
+    except Exception:
+        # pyelftools raises whatever a damaged table makes it stumble over; the image runs, it only has no names.
+        return []
     found = []
     for name_at, info, _, section_index, address, size in SYMBOL.iter_unpack(raw[: len(raw) - len(raw) % SYMBOL.size]):
-        rank = ranks.get(info & 15)
+        rank = RANKS.get(info & 15)
         if rank is None or section_index == SHN_UNDEF:
             continue
         name = names[name_at : names.find(b"\0", name_at)].decode("utf-8", "replace")
@@ -130,25 +141,29 @@ def read_symbols(path: str) -> list[tuple[int, int, int, str]]:
     return found
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str, int]]:
-    """The rows of every DWARF line program: (address, file, line); line 0 where a sequence ends."""
+def read_lines(path: str) -> list[tuple[int, str, int]]:
+    """The rows of every DWARF line program: (address, file, line), line 0 where a sequence ends; none without DWARF."""
     from elftools.elf.elffile import ELFFile
 
-    with open(path, "rb") as file:  # noqa: PTH123
-        elf = ELFFile(file)
-        if not elf.has_dwarf_info():
-            return
-        dwarf = elf.get_dwarf_info()
-        for unit in dwarf.iter_CUs():
-            program = dwarf.line_program_for_CU(unit)
-            if program is None:
-                continue
-            first_file = 0 if program.header.version >= 5 else 1
-            names = [entry.name.decode("utf-8", "replace") for entry in program.header.file_entry]
-            for entry in program.get_entries():
-                state = entry.state
-                if state is None:
-                    continue
-                index = state.file - first_file
-                name = names[index] if 0 <= index < len(names) else "?"
-                yield state.address, name, 0 if state.end_sequence else state.line
+    try:
+        with Path(path).open("rb") as file:
+            elf = ELFFile(file)
+            dwarf = elf.get_dwarf_info() if elf.has_dwarf_info() else None
+            return [] if dwarf is None else [row for unit in dwarf.iter_CUs() for row in rows_of(dwarf, unit)]
+    except Exception:
+        # As above.
+        return []
+
+
+def rows_of(dwarf: DWARFInfo, unit: CompileUnit) -> Iterator[tuple[int, str, int]]:
+    """The rows of one compilation unit's line program."""
+    program = dwarf.line_program_for_CU(unit)
+    if program is None:
+        return
+    first_file = 0 if program.header.version >= 5 else 1
+    names = [entry.name.decode("utf-8", "replace") for entry in program.header.file_entry]
+    for entry in program.get_entries():
+        if (state := entry.state) is not None:
+            index = state.file - first_file
+            name = names[index] if 0 <= index < len(names) else "?"
+            yield state.address, name, 0 if state.end_sequence else state.line

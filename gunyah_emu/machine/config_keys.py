@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gunyah_emu.boot import virt_map
 from gunyah_emu.boot.layout import DEFAULT_MEMORY, MEMORY_LIMIT
 from gunyah_emu.machine.config_schema import (
@@ -30,7 +32,7 @@ class VirqConfig(Section):
     """A virtual interrupt: the SPI (INTID - 32), and "edge" or "level"."""
 
     spi: int
-    trigger: str
+    trigger: Literal["edge", "level"]
 
 
 class MemoryConfig(Section):
@@ -44,7 +46,7 @@ class ExtraImageConfig(Section):
     """A further image that is put into a VM's memory: path, type, and address of a raw one."""
 
     file: str
-    type: str
+    type: Literal["auto", "elf", "linux", "raw"]
     load_address: int | None
 
 
@@ -59,15 +61,15 @@ class VmConfig(Section):
     """One virtual machine; paths are from the current folder."""
 
     name: str
-    kind: str
+    kind: Literal["guest", "root"]
     image: str
-    image_type: str
+    image_type: Literal["auto", "elf", "linux", "raw"]
     load_address: int | None
     extra_images: tuple[ExtraImageConfig, ...]
     memory: MemoryConfig | None
     vcpus: int
-    cpu: str
-    gic: str
+    cpu: Literal["cortex-a72", "max"]
+    gic: Literal["architectural", "gunyah"]
     bootargs: str
     initrd: str | None
     script: tuple[ScriptStepConfig, ...]
@@ -98,9 +100,9 @@ class MachineSection(Section):
     """The `[machine]` table: what concerns all VMs."""
 
     seed: int
-    way: str
-    capability_ids: str
-    on_fatal: str
+    way: Literal["auto", "fast", "portable"]
+    capability_ids: Literal["sequential", "random"]
+    on_fatal: Literal["stop", "error"]
 
 
 class Document(Section):
