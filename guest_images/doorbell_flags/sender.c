@@ -13,7 +13,9 @@ int main(void)
 {
     struct gunyah_resource doorbell = gunyah_resource(GUNYAH_DOORBELL_SOURCE, DOORBELL_LABEL);
     uint64_t flags = bootargs_number("flags", 0);
-    delay_us(bootargs_number("delay_us", 0));
+    gic_init();
+    gic_init_cpu();
+    sleep_us(bootargs_number("sleep_us", 0));
     struct gunyah_doorbell_send_result sent = gunyah_doorbell_send(doorbell.capability, flags);
     printf("hvc #0x6012: sent 0x%lx, error %d, flags before 0x%lx\n", flags, sent.error, sent.old_flags);
     return sent.error ? 1 : 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Answers each request.  Slower than the client at first, so that the queue of requests fills.
+// Answers each request.  It sleeps at first, so that the queue of requests fills.
 
 #include <stdio.h>
 #include <timer.h>
@@ -16,7 +16,7 @@ int main(void)
     queue_open(&requests, GUNYAH_MESSAGE_QUEUE_RX, REQUESTS);
     queue_open(&answers, GUNYAH_MESSAGE_QUEUE_TX, ANSWERS);
 
-    delay_us(500);
+    sleep_us(1000);
     for (int n = 0; n < MESSAGES; n++) {
         uint64_t size = queue_receive(&requests, request, sizeof request);
         printf("%s, %lu bytes\n", request, size);
