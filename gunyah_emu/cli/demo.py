@@ -45,8 +45,10 @@ def _words(event: Event) -> str:
         call, arguments = event.fields
         assert isinstance(arguments, dict)
         return f"{call}({', '.join(f'{name}={value:#x}' for name, value in arguments.items())})"
-    intid = event.fields[-1] if event.kind.startswith("virq") else event.fields[0]
+    source, intid = event.fields[:2] if event.kind == "virq_assert" else (None, event.fields[0])
     assert isinstance(intid, int)
+    if source is not None:
+        return f"{source} raises vIRQ {intid}"
     return f"INTID {intid} (SPI {intid - 32})" if intid >= 32 else f"INTID {intid}"
 
 

@@ -50,11 +50,11 @@ def self_test(way: str) -> tuple[str, str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Test both ways and say which one a run takes."""
-    from importlib.metadata import version
+    from gunyah_emu import __version__
+    from gunyah_emu.cpu.libunicorn import VERSION
 
     print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()} ({sys.executable})")
-    for package in ("gunyah-emu", "unicorn"):
-        print(f"{package:9} {version(package)}")
+    print(f"package   gunyah-emu {__version__}, unicorn {'.'.join(map(str, VERSION))}")
     for way in ("fast", "portable"):
         try:
             self_test(way)

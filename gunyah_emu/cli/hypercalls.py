@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from gunyah_emu.hypervisor import DECLARATIONS
+from gunyah_emu.hypervisor.hypervisor import load_declarations
+from gunyah_emu.hypervisor.object import OBJECT_TYPES
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line a hypercall: both encodings, name, arguments and results in register order."""
     pattern = (arguments.pattern or "").lower()
-    for declaration in DECLARATIONS:
-        native, smccc = f"{declaration.number:#06x}", f"{0xC600_8000 | declaration.number & 0xFF:#010x}"
-        if any(pattern in text for text in (native, smccc, declaration.name)):
-            inputs = ", ".join(parameter.name for parameter in declaration.parameters)
-            outputs = ", ".join(result.name for result in declaration.results)
-            print(f"{native}  {smccc}  {declaration.name}({inputs}) -> {outputs}")
+    for declaration in sorted(load_declarations().values(), key=lambda call: call.number or 0):
+        if declaration.number is None:
+            continue
+        encodings = f"{declaration.number:#06x}  {declaration.smccc_id:#010x}"
+        if pattern in f"{encodings} {declaration.name}":
+            inputs = ", ".join(declaration.argument_names)
+            outputs = ", ".join(output.name for output in declaration.outputs(OBJECT_TYPES))
+            print(f"{encodings}  {declaration.name}({inputs}) -> {outputs}")
     return 0

@@ -35,7 +35,7 @@ KINDS = _table(
     EventKind("vcpu_off", (), "the call that powered it off", "A vCPU is off."),
     EventKind("hypercall", ("call", "arguments"), "none", "A guest asks the hypervisor, by either encoding."),
     EventKind("hypercall_return", ("call", "results"), "its hypercall", "The hypervisor answers: x0 and the outputs."),
-    EventKind("smccc", ("conduit", "immediate", "function", "results"), "none", "An SMCCC, PSCI or unknown call and its answer."),
+    EventKind("service", ("function", "arguments"), "none", "A guest calls SMCCC, PSCI or TRNG."),
     EventKind("virq_assert", ("source", "virq", "level"), "the hypercall", "An object asserts its virtual interrupt."),
     EventKind("virq_clear", ("source", "virq"), "the hypercall", "An object withdraws its level."),
     EventKind("irq_pending", ("intid",), "what asserted it", "An interrupt became pending in the vCPU's GIC."),

@@ -60,7 +60,7 @@ class Machine:
         self.tracing: Tracing | None = None
         self.vms: list[VirtualMachine] = []
         self.platform = MachinePlatform(self)
-        self.hypervisor = Hypervisor(self.platform, capability_ids=config.capability_ids)
+        self.hypervisor = Hypervisor(self.platform, capability_ids=config.capability_ids, fatal=config.on_fatal)
         self.memory: PhysicalMemory = self.hypervisor.memory
         self.default_gic_model = "architectural"
         self.gic_models: dict[Vic, str] = {}
@@ -162,6 +162,12 @@ class Machine:
         """End the run: a guest can go no further."""
         self.messages.append(message)
         self.scheduler.end(Reason.FATAL)
+
+    def wake(self, vcpu: VCpu) -> None:
+        """An interrupt is there for a waiting vCPU."""
+        if (tracing := self.tracing) is not None:
+            tracing.wake(vcpu)
+        vcpu.wake()
 
     def smccc(self, vcpu: VCpu, conduit: str, immediate: int, x: MutableSequence[int]) -> None:
         """A call that is none of the hypercall table's."""

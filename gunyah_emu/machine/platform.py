@@ -47,20 +47,19 @@ class MachinePlatform:
     def interrupt_controller(self, vic: Vic) -> Gic:
         """A GIC of the model that the machine chose for the VIC's VM."""
         lines: list[VCpu | None] = [None] * vic.max_vcpus
-        scheduler = self.machine.scheduler
 
         def raise_irq(index: int, level: bool) -> None:
             vcpu = lines[index]
             if vcpu is not None:
                 vcpu.vm.engine.set_irq(vcpu.index, level)
                 if level and vcpu.waiting:
-                    scheduler.wake(vcpu)
+                    self.machine.wake(vcpu)
 
         model = MODELS[self.machine.gic_models.get(vic, self.machine.default_gic_model)]
         gic = Gic(vic.max_vcpus, vic.max_virqs, raise_irq, model)
         self.gics[vic] = gic, lines
         if (tracing := self.machine.tracing) is not None:
-            tracing.observe_gic(gic, lines)
+            tracing.watch(gic, lines)
         return gic
 
     # vCPUs
@@ -203,6 +202,10 @@ class MachinePlatform:
             vm.engine.unmap(vdevice.base, vdevice.size)
 
     # the end of a VM
+
+    def vcpu_suspended(self, thread: Thread, entry: int | None, context: int) -> bool:
+        """PSCI CPU_SUSPEND: wait for an interrupt; after a power-down the vCPU begins again at `entry`."""
+        return self.machine.suspend(self.vcpus[thread], entry, context)
 
     def system_off(self, thread: Thread) -> None:
         """PSCI SYSTEM_OFF: the VM ends with status 0."""

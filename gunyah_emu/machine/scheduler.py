@@ -61,8 +61,7 @@ class Scheduler:
         self.ended: Reason | None = None
 
     def wake(self, vcpu: VCpu) -> None:
-        """Make a waiting vCPU ready; what runs now does not keep it waiting for long."""
-        vcpu.waiting = False
+        """A vCPU that waited is ready; what runs now does not keep it waiting for long."""
         self.ready.append(vcpu)
         if (current := self.current) is not None:
             current.vm.engine.shorten(WAKE_LATENCY)

@@ -46,6 +46,16 @@ class VCpu:
         self.waiting = False
         self.wake_cause = 0
 
+    def wake(self) -> None:
+        """Go on after a wait: an interrupt is there."""
+        self.waiting = False
+        thread = self.thread
+        if thread.blocks:
+            thread.wake()
+            if thread.blocks:  # only its proxy scheduler lets it run
+                return
+        self.vm.machine.scheduler.wake(self)
+
     def __repr__(self) -> str:
         return f"<VCpu {self.vm.name}/{self.index}>"
 
@@ -117,11 +127,13 @@ class VirtualMachine:
         assert loop is not None
         place = self.describe(loop.elr)
         vector = self.engine.registers(vcpu.index)["VBAR_EL1"]
-        self.machine.fatal(
-            self,
+        message = (
             f"VM '{self.name}' vCPU {vcpu.index}: exception loop: {loop.description} at {place} "
-            f"(ESR_EL1={loop.esr:#x}, FAR_EL1={loop.far:#x}) has no handler that can run; VBAR_EL1={vector:#x}",
+            f"(ESR_EL1={loop.esr:#x}, FAR_EL1={loop.far:#x}) has no handler that can run; VBAR_EL1={vector:#x}"
         )
+        if (tracing := self.machine.tracing) is not None:
+            tracing.exception_loop(vcpu, message)
+        self.machine.fatal(message)
 
     def describe(self, address: int) -> str:
         """An address as a person would say it: hexadecimal, symbol, source line as far as the images know them."""
