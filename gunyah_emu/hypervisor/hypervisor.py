@@ -34,6 +34,7 @@ OBJECT_MODULES: Final = (
     "scheduler",
     "vcpu_run",
     "vpm_group",
+    "virtio_calls",
 )
 """The modules that declare hypercalls, in the order of the API document."""
 

@@ -29,8 +29,6 @@ _NO_AGGREGATION: Final = 1 << 0
 _CPU_STATE: Final = 0xF
 """The CPU's part of a PSCI power state on the recorded platform; 0 means awake."""
 
-_AFFINITY_FIELDS: Final = 0xFF_00FF_FFFF
-
 
 class VpmGroup(HypervisorObject):
     """A virtual power management group.
@@ -72,13 +70,6 @@ class VpmGroup(HypervisorObject):
         """What `vpm_group_get_state` answers: a group without any vCPU that is on is suspended, too."""
         return RUNNING if self.awake else CPUS_SUSPENDED
 
-    def find(self, mpidr: int) -> Thread | None:
-        """The vCPU with these affinity fields; bits outside of Aff0..Aff3 do not count."""
-        for vcpu in self.vcpus.values():
-            if not (vcpu.mpidr ^ mpidr) & _AFFINITY_FIELDS:
-                return vcpu
-        return None
-
     def started(self, vcpu: Thread) -> None:
         """A vCPU is powered on."""
         self.online += 1
@@ -110,13 +101,6 @@ class VpmGroup(HypervisorObject):
         """A vCPU dies; its place is free."""
         if self.vcpus.get(vcpu.vpm_index) is vcpu:
             del self.vcpus[vcpu.vpm_index]
-
-    def stop_all(self, caller: Thread) -> None:
-        """PSCI SYSTEM_OFF or a reset by one of the vCPUs: the others are killed, the caller is off."""
-        for vcpu in list(self.vcpus.values()):
-            if vcpu is not caller:
-                vcpu.kill()
-        caller.power_off(force=True)
 
     def on_deactivate(self) -> None:
         """Leave the interrupt source."""
