@@ -71,7 +71,7 @@ class Addrspace(HypervisorObject):
     __slots__ = (
         "_hit_attrs",
         "_hit_base",
-        "_hit_end",
+        "_hit_size",
         "_hit_view",
         "extents",
         "info_area",
@@ -105,7 +105,7 @@ class Addrspace(HypervisorObject):
         self.info_area: MemExtent | None = None
         self.info_area_ipa = 0
         self._hit_base = 0
-        self._hit_end = 0
+        self._hit_size = 0
         self._hit_attrs = 0
         self._hit_view = memoryview(b"")
 
@@ -137,7 +137,7 @@ class Addrspace(HypervisorObject):
         for start, end, _ in list(self.stage2):
             self.platform.unmap(self, start, end - start)
         self.stage2.clear()
-        self._hit_end = 0
+        self._hit_size = 0
         if self.info_area is not None:
             self.info_area.detach()
         self.memory.vmids.discard(self.vmid)
@@ -238,7 +238,7 @@ class Addrspace(HypervisorObject):
             self.stage2.remove(start, end)
         else:
             self.stage2.assign(start, end, value)
-        self._hit_end = 0
+        self._hit_size = 0
         assert self.partition is not None
         self.partition.charge(self, (len(self.stage2) - before) * RANGE_COST)
 
@@ -285,8 +285,8 @@ class Addrspace(HypervisorObject):
 
         """
         offset = ipa - self._hit_base
-        if offset >= 0 and ipa + size <= self._hit_end and self._hit_attrs & _READ:
-            return bytes(self._hit_view[offset : offset + size])
+        if 0 <= offset <= self._hit_size - size and self._hit_attrs & _READ:
+            return self._hit_view[offset : offset + size].tobytes()
         parts: list[bytes] = []
         end = ipa + size
         while ipa < end:
@@ -294,7 +294,7 @@ class Addrspace(HypervisorObject):
             if stop is None:
                 return None
             offset = ipa - self._hit_base
-            parts.append(bytes(self._hit_view[offset : offset + min(stop, end) - ipa]))
+            parts.append(self._hit_view[offset : offset + min(stop, end) - ipa].tobytes())
             ipa = stop
         return b"".join(parts)
 
@@ -307,7 +307,7 @@ class Addrspace(HypervisorObject):
         """
         size = len(data)
         offset = ipa - self._hit_base
-        if offset >= 0 and ipa + size <= self._hit_end and self._hit_attrs & _WRITE:
+        if 0 <= offset <= self._hit_size - size and self._hit_attrs & _WRITE:
             self._hit_view[offset : offset + size] = data
             return size
         done = 0
@@ -335,7 +335,7 @@ class Addrspace(HypervisorObject):
         low = max(start, ram.base - shift)
         high = min(end, ram.base + len(ram.view) - shift)
         self._hit_view = ram.view[low + shift - ram.base : high + shift - ram.base]
-        self._hit_base, self._hit_end, self._hit_attrs = low, high, attrs
+        self._hit_base, self._hit_size, self._hit_attrs = low, high - low, attrs
         return high
 
     # Accesses that stage 2 refuses

@@ -504,6 +504,9 @@ class Thread(HypervisorObject):
         translate = self.translate
         if translate is None:
             return addrspace.write(va, data)
+        if (va & PAGE_MASK) + len(data) <= PAGE_SIZE:
+            ipa = translate(va, True)
+            return 0 if ipa is None else addrspace.write(ipa, data)
         done = 0
         for start, length in _pages(va, len(data)):
             ipa = translate(start, True)
