@@ -9,7 +9,7 @@ of the errors: undecodable (1) > null (50) or revoked (51) > type (52) > rights 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from gunyah_emu.abi.declare import hypercall
 from gunyah_emu.abi.errors import (
@@ -26,10 +26,13 @@ from gunyah_emu.abi.errors import (
     UNIMPLEMENTED,
 )
 from gunyah_emu.abi.rights import ACTIVATE, CSpaceRights
-from gunyah_emu.abi.types import CapId, CapRights, Count, Results
+from gunyah_emu.abi.types import ANY_STATE, CapId, CapRights, Count, Results
 from gunyah_emu.hypervisor.capability_ids import SLOTS_PER_TABLE, TABLES, CapabilityIds
-from gunyah_emu.hypervisor.object import HypervisorObject
+from gunyah_emu.hypervisor.object import INIT, HypervisorObject
 from gunyah_emu.hypervisor.partition import Partition
+
+if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.thread import Thread
 
 MAX_CAPS: Final = TABLES * SLOTS_PER_TABLE
 """What cspace_configure accepts at most: computed from the real structures, not recorded (4 is accepted, 65537 not)."""
@@ -350,4 +353,29 @@ def cspace_configure(cspace: Annotated[CSpace, ACTIVATE], max_caps: Count) -> Re
     if max_caps > MAX_CAPS:
         return ARGUMENT_INVALID
     cspace.max_caps = max_caps
+    return OK
+
+
+@hypercall(0x603E, order=("thread", "cspace"))
+def cspace_attach_thread(
+    cspace: Annotated[CSpace, CSpaceRights.ATTACH], thread: Annotated[Thread, ACTIVATE, ANY_STATE]
+) -> Results:
+    """Give a thread its cspace, before the thread is activated; one that it had before is let go.
+
+    Arguments:
+        cspace: an active cspace.
+        thread: a thread in state INIT.
+
+    Errors:
+        OBJECT_STATE: the thread is not in state INIT.
+
+    Source: API "Attach a CSpace to a Thread"; success recorded, the order read: the thread is looked up first.
+
+    """
+    if thread.state != INIT:
+        return OBJECT_STATE
+    cspace.retain()
+    if thread.cspace is not None:
+        thread.cspace.release()
+    thread.cspace = cspace
     return OK

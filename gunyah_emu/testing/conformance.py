@@ -9,7 +9,8 @@ of more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias, cast
@@ -25,7 +26,8 @@ Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 Step: TypeAlias = dict[str, Json]
 
 _U64: Final = 0xFFFF_FFFF_FFFF_FFFF
-_RESULTS: Final = 8
+_REGISTERS: Final = 8
+_VALUE: Final = re.compile(r"([0-9a-f]+)|\$([a-z_0-9]+?)([+-][0-9a-f]+)?")
 
 
 class Fault(NamedTuple):
@@ -180,7 +182,7 @@ class Replay:
 
     def run(self, steps: Sequence[tuple[int, Step]]) -> Report:
         """Execute numbered steps."""
-        handlers = {
+        handlers: dict[str, Callable[[], None]] = {
             "hvc": self._call,
             "smc": self._call,
             "mrs": self._mrs,
@@ -191,41 +193,63 @@ class Replay:
             "mr": self._read_memory,
             "irqmode": self._interrupt_mode,
             "gicd_setup": self._set_up_spi,
-            "note": lambda: None,
+            "note": self._note,
         }
         for place, (line, step) in enumerate(steps):
             self._line, self._step = line, step
             kind = step.get("k")
             if kind not in handlers:
-                raise UserError(
-                    f'a step\'s "k" must be one of {", ".join(handlers)}, not {kind!r}', path=self.path, line=line
-                )
+                raise self._malformed(f"the kind of a step must be one of {', '.join(handlers)}, not {kind!r}")
             self.target.tick()
-            try:
-                handlers[str(kind)]()
-            except (KeyError, ValueError, TypeError) as error:
-                raise UserError(f"a step must be as the schema says: {error!r}", path=self.path, line=line) from error
+            handlers[str(kind)]()
             if step.get("n") == "msgqueue_send" and self._arguments()[0] == self.symbols.get("rm_tx"):
                 self._answer(steps[place + 1 :])
         return Report(self.path, len(steps), tuple(self.differences))
 
     def value(self, text: Json) -> int:
         """A hexadecimal number, or a symbol with an offset."""
-        word = str(text)
-        if not word.startswith("$"):
-            return int(word, 16)
-        for sign, factor in (("+", 1), ("-", -1)):
-            if sign in word:
-                name, _, offset = word[1:].partition(sign)
-                return self.symbols[name] + factor * int(offset, 16) & _U64
-        return self.symbols[word[1:]]
+        match = _VALUE.fullmatch(str(text))
+        if match is None:
+            raise self._malformed(f"a value must be a hexadecimal number or a symbol with an offset, not {text!r}")
+        number, name, offset = match.groups()
+        if number is not None:
+            return int(number, 16)
+        if name not in self.symbols:
+            raise self._malformed(f"a symbol must be bound before it is used; ${name} is not")
+        return self.symbols[name] + int(offset or "0", 16) & _U64
 
-    def _values(self, name: str) -> list[int]:
-        return [self.value(text) for text in cast("list[Json]", self._step[name])]
+    def _malformed(self, message: str) -> UserError:
+        return UserError(message, path=self.path, line=self._line)
+
+    def _field(self, name: str) -> Json:
+        if name not in self._step:
+            raise self._malformed(f"a step of kind {self._step['k']!r} must have a field {name!r}")
+        return self._step[name]
+
+    def _number(self, name: str) -> int:
+        return self.value(self._field(name))
+
+    def _count(self, name: str, default: int | None = None) -> int:
+        count = self._step.get(name, default) if default is not None else self._field(name)
+        if not isinstance(count, int):
+            raise self._malformed(f"the field {name!r} must be an integer, not {count!r}")
+        return count
+
+    def _list(self, name: str, default: list[Json] | None = None) -> list[Json]:
+        values = self._step.get(name, default) if default is not None else self._field(name)
+        if not isinstance(values, list):
+            raise self._malformed(f"the field {name!r} must be a list, not {values!r}")
+        return values
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return bytes.fromhex(str(self._field(name)))
+        except ValueError:
+            raise self._malformed(f"the field {name!r} must be bytes in hexadecimal") from None
 
     def _arguments(self) -> list[int]:
-        values = self._values("a") if "a" in self._step else []
-        return [*values, *[0] * (_RESULTS - len(values))]
+        values = [self.value(text) for text in self._list("a", [])]
+        return [*values, *[0] * (_REGISTERS - len(values))]
 
     def _differ(self, where: str, expected: str, got: str) -> None:
         step = self._step
@@ -235,25 +259,19 @@ class Replay:
         self.differences.append(Difference(self.path, self._line, call, where, expected, got))
 
     def _call(self) -> None:
-        step = self._step
-        immediate = self.value(step["i"])
-        got, taken = self.target.call(str(step["k"]), immediate, self._arguments(), int(str(step.get("vcpu", 1))))
-        bound = cast("dict[str, str]", step.get("bind", {}))
+        conduit, vcpu = str(self._step["k"]), self._count("vcpu", 1)
+        got, taken = self.target.call(conduit, self._number("i"), self._arguments(), vcpu)
+        bound = {int(register): name for register, name in cast("dict[str, str]", self._step.get("bind", {})).items()}
         for register, name in bound.items():
-            self.symbols[name] = got[int(register)]
-        for register, expected in self._expected():
-            if str(register) not in bound and got[register] != expected:
-                self._differ(f"x{register}", f"{expected:#x}", f"{got[register]:#x}")
-        interrupts = [self.value(text) for text in cast("list[Json]", step.get("irq", []))]
+            self.symbols[name] = got[register]
+        texts = self._list("r")
+        for register in range(_REGISTERS):
+            text = texts[register] if register < len(texts) else "0"
+            if register not in bound and text != "$any" and got[register] != self.value(text):
+                self._differ(f"x{register}", f"{self.value(text):#x}", f"{got[register]:#x}")
+        interrupts = [self.value(text) for text in self._list("irq", [])]
         if list(taken) != interrupts:
             self._differ("interrupts taken", _hexadecimal(interrupts), _hexadecimal(taken))
-
-    def _expected(self) -> Iterator[tuple[int, int]]:
-        texts = cast("list[Json]", self._step["r"])
-        for register in range(_RESULTS):
-            text = texts[register] if register < len(texts) else "0"
-            if text != "$any" and str(register) not in cast("dict[str, str]", self._step.get("bind", {})):
-                yield register, self.value(text)
 
     def _answer(self, rest: Sequence[tuple[int, Step]]) -> None:
         """Play the resource manager: its recorded answer is what the guest reads from memory next."""
@@ -262,62 +280,57 @@ class Replay:
                 self.target.reply(bytes.fromhex(str(step["b"])))
                 return
 
+    def _note(self) -> None:
+        """Information only."""
+
     def _mrs(self) -> None:
-        got = self.target.read_register(str(self._step["reg"]))
-        expected = None if self._step["v"] == "UNDEF" else self.value(self._step["v"])
+        got = self.target.read_register(str(self._field("reg")))
+        expected = None if self._field("v") == "UNDEF" else self._number("v")
         if got != expected:
             self._differ("value", _or_undefined(expected), _or_undefined(got))
 
     def _msr(self) -> None:
-        undefined = self._step.get("v") == "UNDEF"
-        if not self.target.write_register(str(self._step["reg"]), self.value(self._step["v"])) and not undefined:
+        if not self.target.write_register(str(self._field("reg")), self._number("v")):
             self._differ("write", "defined", "UNDEFINED")
 
     def _fault(self) -> Fault | None:
         fault = cast("dict[str, Json] | None", self._step.get("f"))
-        return None if fault is None else Fault(self.value(fault["esr"]), self.value(fault["far"]))
+        return None if fault is None else Fault(self.value(fault.get("esr")), self.value(fault.get("far")))
 
     def _load(self) -> None:
-        got = self.target.load(self.value(self._step["p"]), int(str(self._step["w"])))
-        fault = self._fault()
-        expected = self.value(self._step["v"]) if fault is None else fault
+        got = self.target.load(self._number("p"), self._count("w"))
+        expected = self._fault() or self._number("v")
         if got != expected:
             self._differ("value", _or_fault(expected), _or_fault(got))
 
     def _store(self) -> None:
-        step = self._step
-        got = self.target.store(self.value(step["p"]), int(str(step["w"])), self.value(step["v"]))
+        got = self.target.store(self._number("p"), self._count("w"), self._number("v"))
         if got != self._fault():
             self._differ("fault", str(self._fault()), str(got))
 
     def _write_memory(self) -> None:
-        self.target.write_memory(self.value(self._step["p"]), bytes.fromhex(str(self._step["b"])))
+        self.target.write_memory(self._number("p"), self._bytes("b"))
 
     def _read_memory(self) -> None:
-        expected = bytes.fromhex(str(self._step["b"]))
-        got = self.target.read_memory(self.value(self._step["p"]), len(expected))
+        expected = self._bytes("b")
+        got = self.target.read_memory(self._number("p"), len(expected))
         if got != expected:
             self._differ("memory", expected.hex(), got.hex())
 
     def _interrupt_mode(self) -> None:
-        step = self._step
-        doorbell = None if step.get("recv") is None else self.value(step["recv"])
+        doorbell = None if self._step.get("recv") is None else self._number("recv")
+        flags = self.value(self._step.get("flags", "0"))
         mode = InterruptMode(
-            bool(step["unmask"]),
-            doorbell,
-            self.value(step.get("flags", "0")),
-            bool(step["eoi"]),
-            int(str(step["limit"])),
+            bool(self._field("unmask")), doorbell, flags, bool(self._field("eoi")), self._count("limit")
         )
         self.target.set_interrupt_mode(mode)
 
     def _set_up_spi(self) -> None:
-        step = self._step
         self.target.set_up_spi(
-            int(str(step["spi"])),
-            priority=int(str(step["prio"])),
-            edge=bool(step["edge"]),
-            enable=bool(step["enable"]),
+            self._count("spi"),
+            priority=self._count("prio"),
+            edge=bool(self._field("edge")),
+            enable=bool(self._field("enable")),
         )
 
 
