@@ -35,6 +35,7 @@ $(BIN)/python:
 # Editable: the C accelerator is built in place; where that fails the package installs without it.
 $(VENV)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard gunyah_emu/cpu/*.c)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q gunyah_emu  # start-up is measured, and PYTHONDONTWRITEBYTECODE may be set
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
