@@ -73,7 +73,9 @@ def calls() -> list[Call]:
         if declaration.number is not None:
             results = tuple(output.name for output in declaration.outputs(OBJECT_TYPES))
             reserved = None if declaration.reserved is None else declaration.reserved.value
-            found.append(Call(declaration.name, declaration.number, declaration.argument_names, results, reserved))
+            # The API says `from`, which Python cannot.
+            arguments = tuple(name.rstrip("_") for name in declaration.argument_names)
+            found.append(Call(declaration.name, declaration.number, arguments, results, reserved))
     return sorted(found, key=lambda call: call.number)
 
 

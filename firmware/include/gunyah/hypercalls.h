@@ -369,7 +369,7 @@ GUNYAH_HYPERCALL(gunyah_error_t, virtio_input_set_data, uint64_t virtio_mmio_cap
 GUNYAH_HYPERCALL(gunyah_error_t, addrspace_configure_vmmio, uint64_t addrspace, uint64_t vbase, uint64_t size,
                  uint64_t op);
 
-GUNYAH_HYPERCALL(gunyah_error_t, memextent_donate, uint64_t options, uint64_t from_, uint64_t to, uint64_t offset,
+GUNYAH_HYPERCALL(gunyah_error_t, memextent_donate, uint64_t options, uint64_t from, uint64_t to, uint64_t offset,
                  uint64_t size);
 
 GUNYAH_HYPERCALL(gunyah_error_t, addrspace_attach_vdevice, uint64_t addrspace, uint64_t vdevice, uint64_t index,
