@@ -13,10 +13,9 @@ int main(void)
     char request[MAX_MESSAGE], answer[MAX_MESSAGE];
     gic_init();
     gic_init_cpu();
+    sleep_us(1000);
     queue_open(&requests, GUNYAH_MESSAGE_QUEUE_RX, REQUESTS);
     queue_open(&answers, GUNYAH_MESSAGE_QUEUE_TX, ANSWERS);
-
-    sleep_us(1000);
     for (int n = 0; n < MESSAGES; n++) {
         uint64_t size = queue_receive(&requests, request, sizeof request);
         printf("%s, %lu bytes\n", request, size);

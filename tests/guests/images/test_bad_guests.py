@@ -9,7 +9,7 @@ import pytest
 from gunyah_emu import Machine
 
 GUEST_IMAGES = Path(__file__).parents[3] / "guest_images"
-WAYS = ("fast", "portable")
+WAYS = ("auto", "portable")
 
 BUDGET_SPENT = 124
 GUEST_BROUGHT_TO_A_STOP = 126
