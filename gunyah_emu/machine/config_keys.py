@@ -63,7 +63,7 @@ class VmConfig(Section):
     name: str
     kind: Literal["guest", "root"]
     image: str
-    image_type: Literal["auto", "elf", "linux", "raw"]
+    image_type: Literal["auto", "elf", "linux", "raw", "flash"]
     load_address: int | None
     extra_images: tuple[ExtraImageConfig, ...]
     memory: MemoryConfig | None
@@ -132,14 +132,14 @@ MEMORY = Table(
         Address(ADDRESS_LIMIT - PAGE, multiple_of=PAGE),
         "Guest physical address.",
         default=virt_map.RAM_BASE,
-        default_text=f"{virt_map.RAM_BASE:#x}",
+        default_text=f"`{virt_map.RAM_BASE:#x}`",
     ),
     Key(
         "size",
         Amount(SMALLEST_MEMORY, MEMORY_LIMIT, multiple_of=PAGE),
         "Bytes.",
         default=DEFAULT_MEMORY,
-        default_text='"64MiB"',
+        default_text='`"64MiB"`',
     ),
 )
 
@@ -201,7 +201,7 @@ VM = Table(
         MEMORY,
         "Its memory.",
         default=None,
-        default_text=f'{{ base = {virt_map.RAM_BASE:#x}, size = "64MiB" }}, or what holds the image',
+        default_text=f'`{{ base = {virt_map.RAM_BASE:#x}, size = "64MiB" }}`, or what holds the images',
     ),
     Key("vcpus", Integer(1, 8), "How many virtual CPUs. The first starts; the others wait for PSCI CPU_ON.", default=1),
     Key("cpu", Choice("cortex-a72", "max"), "The CPU model; `max` adds LSE, PAN, BTI and more.", default="cortex-a72"),
@@ -210,7 +210,7 @@ VM = Table(
         Choice("architectural", "gunyah"),
         "Which GIC: as the architecture says, or with every quirk that was recorded on Gunyah's.",
         default=None,
-        default_text='"gunyah" for a root VM, else "architectural"',
+        default_text='`"gunyah"` for a root VM, else `"architectural"`',
     ),
     Key("bootargs", Text(), "The kernel's command line; semihosting's too.", default=""),
     Key("initrd", File(), "An initial RAM disk; the device tree says where it is.", default=None),

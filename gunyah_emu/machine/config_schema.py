@@ -109,8 +109,8 @@ class Amount(Kind):
     def __init__(self, lowest: int, highest: int, *, multiple_of: int) -> None:
         self.lowest, self.highest, self.multiple_of = lowest, highest, multiple_of
         self.must_be = (
-            f"bytes (an integer, or a string such as '64MiB'), a multiple of {show_bytes(multiple_of)} "
-            f"of {show_bytes(lowest)}..{show_bytes(highest)}"
+            f"bytes, as an integer or a string such as '64MiB', of {show_bytes(lowest)}..{show_bytes(highest)} "
+            f"in steps of {show_bytes(multiple_of)}"
         )
 
     def read(self, value: object, path: Path) -> int:
@@ -131,13 +131,14 @@ class Address(Kind):
 
     def __init__(self, highest: int, *, multiple_of: int) -> None:
         self.highest, self.multiple_of = highest, multiple_of
-        self.must_be = f"an address of 0..{highest:#x}, a multiple of {multiple_of:#x}"
+        steps = f" in steps of {multiple_of:#x}" if multiple_of > 1 else ""
+        self.must_be = f"an address of 0..{highest:#x}{steps}"
 
     def read(self, value: object, path: Path) -> int:
         """The address."""
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= self.highest:
+        if not isinstance(value, int) or isinstance(value, bool):
             raise self.refuse(value, path)
-        if value % self.multiple_of:
+        if not 0 <= value <= self.highest or value % self.multiple_of:
             raise ConfigError(path, f"{name_of(path)} must be {self.must_be}; it is {value:#x}")
         return value
 
@@ -199,7 +200,7 @@ class Key:
         kind: what its value may be.
         default: its value when it is missing; REQUIRED when it must not be.
         purpose: a sentence for the reference page.
-        default_text: how the page shows the default, where `show` would mislead.
+        default_text: what the page says of the default, in Markdown, where the value would mislead.
     """
 
     def __init__(
@@ -222,9 +223,8 @@ class Table(Kind):
         keys: in the page's order.
     """
 
-    must_be = "a table"
-
     def __init__(self, heading: str, section: type[Section], purpose: str, *keys: Key) -> None:
+        self.must_be = f"a table {heading}" if heading.startswith("{") else "a table"
         self.heading = heading
         self.section = section
         self.purpose = purpose
@@ -246,7 +246,7 @@ class Table(Kind):
             if name in value:
                 read[name] = key.kind.read(value[name], (*path, name))
             elif key.default is REQUIRED:
-                raise ConfigError(path, f"{self.heading} must have the key '{name}'; it has none", at_key=True)
+                raise ConfigError(path, f"{self.heading} must have the key '{name}'; it has none")
             else:
                 read[name] = key.default
         return self.section(path, read)
