@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_ROUNDS 100000ul
+#define DEFAULT_ROUNDS 300000ul
 #define MESSAGE_SIZE 64
 
 int main(void)

@@ -68,7 +68,7 @@ def test_a_guest_prints_what_its_expected_files_say(path: Path, way: str, tmp_pa
 @pytest.mark.parametrize("quantum", [1, 1009, 1_000_000])
 @pytest.mark.parametrize("name", ["bench_ping_pong", "doorbell_flags", "doorbell_irq", "message_queue", "smp"])
 def test_no_length_of_slices_changes_what_an_example_prints(name: str, quantum: int, tmp_path: Path):
-    """An example whose output hangs on who runs first teaches the wrong thing, and breaks when the scheduler changes."""
+    """An example whose output hangs on who runs first teaches the wrong thing and breaks when the scheduler changes."""
     path = GUEST_IMAGES / name / "machine.toml"
     machine_file = shortened(path, tmp_path) if name in SHORT_ROUNDS else path
     with Machine.from_toml(machine_file) as machine:
