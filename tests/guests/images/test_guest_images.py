@@ -92,7 +92,7 @@ def test_a_machine_file_runs_from_the_command_line():
 
 def test_every_guest_is_tested():
     """A folder without a machine file, or an expected file that no VM prints, would pass unseen."""
-    for folder in sorted(path for path in GUEST_IMAGES.iterdir() if path.is_dir()):
+    for folder in sorted({path.parent for path in GUEST_IMAGES.glob("*/*.elf")}):
         assert list(folder.glob("*.toml")), f"{folder} has no machine file"
         names = {
             name for path in folder.glob("*.toml") for name in re.findall(r'^name = "(.*)"$', path.read_text(), re.M)
