@@ -240,6 +240,7 @@ class CpuInterface:
         self.group1_enabled = value & 1 != 0
         self._delivery.group_enable_changed(self)
         self.refresh()
+        self._delivery.settle()
         return True
 
     # Both groups.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic.banks import InterruptBank
+from gunyah_emu.gic.frame import STATUS_READ_RESERVED
 from gunyah_emu.gic.registers import DISTRIBUTOR_REGISTERS
 from gunyah_emu.gic.state import AFFINITY_MASK, INTERRUPT_ROUTING_MODE, LEVEL_MESSAGE, SPI_BASE
 
@@ -83,7 +84,10 @@ class Distributor(InterruptBank):
 
     def read_route(self, index: int) -> int:
         """GICD_IROUTER: the affinity, and IRM where 1-of-N is implemented."""
-        if self._model.irouter_reads_as_zero or index >= self._interrupts.spis:
+        if self._model.irouter_reads_as_zero:
+            self.status |= STATUS_READ_RESERVED
+            return 0
+        if index >= self._interrupts.spis:
             return 0
         return self._interrupts.routes[index + SPI_BASE + self._interrupts.spi_shift]
 

@@ -57,16 +57,16 @@ class Frame:
         row = self._table[at]
         if offset >= row.end:
             return self._read_reserved(offset, size)
-        if self._model.strict_access_sizes and size not in row.sizes:
+        if size not in row.sizes and self._model.strict_access_sizes:
             return None
+        if size > row.width:
+            return self._read_halves(offset)
         if row.access == "WO":
             self.status |= STATUS_READ_OF_WRITE_ONLY
         reader = self._readers[at]
         if reader is None:
             return 0
         index, byte = divmod(offset - row.offset, row.width)
-        if size > row.width:
-            return reader(index) | reader(index + 1) << 32 if index + 1 < row.elements else self._read_halves(offset)
         return reader(index) >> 8 * byte & (1 << 8 * size) - 1
 
     def write(self, offset: int, size: int, value: int) -> bool:
@@ -77,16 +77,16 @@ class Frame:
         row = self._table[at]
         if offset >= row.end:
             return self._write_reserved(offset, size, value)
-        if self._model.strict_access_sizes and size not in row.sizes:
+        if size not in row.sizes and self._model.strict_access_sizes:
             return False
+        if size > row.width:
+            return self._write_halves(offset, value)
         if row.access == "RO":
             self.status |= STATUS_WRITE_OF_READ_ONLY
         writer = self._writers[at]
         if writer is None:
             return True
         index, byte = divmod(offset - row.offset, row.width)
-        if size > row.width:
-            return self.write(offset, 4, value & 0xFFFF_FFFF) and self.write(offset + 4, 4, value >> 32)
         mask = (1 << 8 * size) - 1 << 8 * byte
         writer(index, value << 8 * byte & mask, mask)
         return True
@@ -95,6 +95,9 @@ class Frame:
         low = self.read(offset, 4)
         high = self.read(offset + 4, 4)
         return None if low is None or high is None else low | high << 32
+
+    def _write_halves(self, offset: int, value: int) -> bool:
+        return self.write(offset, 4, value & 0xFFFF_FFFF) and self.write(offset + 4, 4, value >> 32)
 
     def _read_reserved(self, offset: int, size: int) -> int | None:
         if size == 8 and not self._model.strict_access_sizes:
@@ -107,7 +110,7 @@ class Frame:
 
     def _write_reserved(self, offset: int, size: int, value: int) -> bool:
         if size == 8 and not self._model.strict_access_sizes:
-            return self.write(offset, 4, value & 0xFFFF_FFFF) and self.write(offset + 4, 4, value >> 32)
+            return self._write_halves(offset, value)
         if size != 4 and self._model.strict_access_sizes:
             return False
         self.status |= STATUS_WRITE_RESERVED
@@ -131,6 +134,6 @@ class Frame:
         """GICD_IIDR, GICR_IIDR."""
         return self._model.identification
 
-    def read_architecture(self, _index: int) -> int:
-        """GICD_PIDR2, GICR_PIDR2: GICv3."""
-        return 0x30
+    def read_identity(self, index: int) -> int:
+        """PIDR4..7, PIDR0..3, CIDR0..3 (IHI 0069, section 12.1.4), of which only PIDR2 is architected: GICv3."""
+        return self._model.identity[index]

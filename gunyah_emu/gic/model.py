@@ -35,6 +35,7 @@ class Model(NamedTuple):
         effective_group_enable: ICC_IGRPEN1 reads as (what was written) and GICD_CTLR.EnableGrp1.
         asleep_at_reset: GICR_WAKER resets to ProcessorSleep and ChildrenAsleep.
         identification: GICD_IIDR and GICR_IIDR.
+        identity: PIDR4..7, PIDR0..3, CIDR0..3.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Model(NamedTuple):
     effective_group_enable: bool
     asleep_at_reset: bool
     identification: int
+    identity: tuple[int, ...]
 
 
 ARCHITECTURAL = Model(
@@ -68,6 +70,7 @@ ARCHITECTURAL = Model(
     effective_group_enable=False,
     asleep_at_reset=True,
     identification=0x0000043B,
+    identity=(0x44, 0, 0, 0, 0x92, 0xB4, 0x3B, 0, 0x0D, 0xF0, 0x05, 0xB1),
 )
 """IHI 0069 as QEMU's virt machine has it; the identification is Arm's (JEP106 0x43b)."""
 
@@ -86,6 +89,7 @@ GUNYAH = Model(
     effective_group_enable=True,
     asleep_at_reset=False,
     identification=0x47000070,
+    identity=(0, 0, 0, 0, 0, 0, 0x30, 0, 0, 0, 0, 0),
 )
 """As recorded on the real hypervisor (12/2023 release, production build)."""
 

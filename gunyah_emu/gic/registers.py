@@ -95,9 +95,9 @@ DISTRIBUTOR_REGISTERS: tuple[FrameRegister, ...] = (
     FrameRegister("CPENDSGIR", 0x0F10, "RW", None, None, elements=4, sizes=BYTE_OR_WORD),
     FrameRegister("SPENDSGIR", 0x0F20, "RW", None, None, elements=4, sizes=BYTE_OR_WORD),
     FrameRegister("IROUTER", 0x6100, "RW", "read_route", "write_route", width=8, elements=988, sizes=WORD_OR_DOUBLE),
-    FrameRegister("PIDR2", 0xFFE8, "RO", "read_architecture", None, reset=0x30),
+    FrameRegister("PIDR4", 0xFFD0, "RO", "read_identity", None, elements=12, reset=None),
 )
-"""GICD, 64 KiB (IHI 0069, section 12.8)."""
+"""GICD, 64 KiB (IHI 0069, section 12.8).  PIDR4 begins the identification registers: PIDR4..7, PIDR0..3, CIDR0..3."""
 
 REDISTRIBUTOR_REGISTERS: tuple[FrameRegister, ...] = (
     FrameRegister("CTLR", 0x00000, "RW", "read_control", "write_control"),
@@ -105,7 +105,10 @@ REDISTRIBUTOR_REGISTERS: tuple[FrameRegister, ...] = (
     FrameRegister("TYPER", 0x00008, "RO", "read_type", None, width=8, sizes=WORD_OR_DOUBLE, reset=None),
     FrameRegister("STATUSR", 0x00010, "RW", "read_status", "write_status"),
     FrameRegister("WAKER", 0x00014, "RW", "read_waker", "write_waker", reset=None),
-    FrameRegister("PIDR2", 0x0FFE8, "RO", "read_architecture", None, reset=0x30),
+    FrameRegister("SETLPIR", 0x00040, "WO", None, None, width=8, sizes=WORD_OR_DOUBLE),
+    FrameRegister("CLRLPIR", 0x00048, "WO", None, None, width=8, sizes=WORD_OR_DOUBLE),
+    FrameRegister("SYNCR", 0x000C0, "RO", None, None),
+    FrameRegister("PIDR4", 0x0FFD0, "RO", "read_identity", None, elements=12, reset=None),
     FrameRegister("IGROUPR0", 0x10080, "RW", "read_groups", "write_groups"),
     FrameRegister("ISENABLER0", 0x10100, "RW", "read_enables", "write_enable_set"),
     FrameRegister("ICENABLER0", 0x10180, "RW", "read_enables", "write_enable_clear"),
