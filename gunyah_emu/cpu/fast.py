@@ -308,8 +308,8 @@ class FastEngine(Engine):
         self._uc.close()
         self._windows.clear()
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:  # noqa: FBT001, FBT002  # the seam
-        """As `Engine.translate`; with the MMU off there is nothing to walk, which every buffer of a hypercall profits from."""
+    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:  # the seam
+        """As `Engine.translate`, without a walk while the MMU is off: every buffer of a hypercall comes here."""
         if vcpu == self.core.current and not self._live_sctlr[0] & 1:
             return va
         return super().translate(vcpu, va, write)

@@ -207,7 +207,7 @@ class Unicorn:
         self._check(
             self._library.uc_reg_read(self.handle, REG_CP_REG, byref(cp)), f"read of system register {encoding}"
         )
-        return cp.value
+        return int(cp.value)
 
     def write_system(self, encoding: Encoding, value: int) -> None:
         """Write a system register by its encoding."""
@@ -222,6 +222,26 @@ class Unicorn:
         """The instruction at a virtual address, as the running vCPU would fetch it; None when it cannot."""
         error = self._library.uc_vmem_read(self.handle, address, PROT_EXEC, byref(self._scratch), 4)
         return None if error else int(self._scratch.value) & 0xFFFF_FFFF
+
+    def new_context(self) -> c_void_p:
+        """A copy of the whole CPU state, to be freed by `free_context`."""
+        context = c_void_p()
+        self._check(self._library.uc_context_alloc(self.handle, byref(context)), "uc_context_alloc")
+        self.save(context)
+        return context
+
+    def save(self, context: c_void_p) -> None:
+        """Copy the CPU state into a context."""
+        self._check(self._library.uc_context_save(self.handle, context), "uc_context_save")
+
+    def restore(self, context: c_void_p) -> None:
+        """Make a context, saved from this emulator before, its CPU state."""
+        self._check(self._library.uc_context_restore(self.handle, context), "uc_context_restore")
+        self.flush_tlb()
+
+    def free_context(self, context: c_void_p) -> None:
+        """Free a context."""
+        self._check(self._library.uc_context_free(context), "uc_context_free")
 
     def forget_code(self) -> None:
         """Drop every translated block."""

@@ -69,3 +69,19 @@ def decode_system_access(instruction: int) -> tuple[Encoding, bool, int] | None:
     op0 = 2 + (instruction >> 19 & 1)
     op1, crn, crm, op2 = instruction >> 16 & 7, instruction >> 12 & 15, instruction >> 8 & 15, instruction >> 5 & 7
     return (op0, op1, crn, crm, op2), bool(instruction >> 21 & 1), instruction & 31
+
+
+_COUNTERS_AT_EL0 = {1: 1 << 0, 2: 1 << 1}  # CNTKCTL_EL1.EL0PCTEN, EL0VCTEN by op2 of the counters
+_TIMERS_AT_EL0 = {2: 1 << 9, 3: 1 << 8}  # EL0PTEN, EL0VTEN by CRm of the timers
+
+
+def may_access_at_el0(encoding: Encoding, cntkctl: int, pmuserenr: int) -> bool:
+    """Whether EL1 lets EL0 access one of the replaced registers (CNTKCTL_EL1, D19.12.16; PMUSERENR_EL0, D19.5.18)."""
+    op0, op1, crn, crm, op2 = encoding
+    if (op0, op1) != (3, 3):
+        return False
+    if crn == 14 and crm == 0:
+        return bool(cntkctl & _COUNTERS_AT_EL0.get(op2, 0))
+    if crn == 14 and crm in _TIMERS_AT_EL0:
+        return bool(cntkctl & _TIMERS_AT_EL0[crm])
+    return bool(pmuserenr & 1)

@@ -1,0 +1,270 @@
+"""The portable way: Unicorn's public C API through ctypes, and nothing else.
+
+The run loop is here: the emulator runs until a hook stops it, the event is answered outside, and it runs on.  Blocks
+are counted by a hook in Python, which costs most of the speed (some 15 MIPS are left); everything that the fast way
+reads from a syndrome is derived from the instruction at PC.  What the guest sees, and what is charged for it, is equal.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from collections.abc import Sequence
+from ctypes import c_uint8
+
+from gunyah_emu.cpu import libunicorn as u
+from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
+from gunyah_emu.cpu.engine import PAGE, CallTable, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.exceptions import ExceptionLoop
+from gunyah_emu.cpu.portable_traps import PortableTraps
+from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
+from gunyah_emu.cpu.results import register_written, unsigned
+from gunyah_emu.cpu.syndrome import enter_exception
+from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
+
+_PSTATE_I, _SCTLR_M = 1 << 7, 1
+_INTERRUPT, _OUT_OF_BUDGET, _MEMORY = (-1,), (-2,), -3  # events beside the emulator's numbers of exceptions
+_SCTLR, _CNTKCTL = SYSTEM["SCTLR_EL1"], SYSTEM["CNTKCTL_EL1"]
+_PMUSERENR = (3, 3, 9, 14, 0)
+_STUB = 1 << IPA_BITS
+_CLREX_WFI = b"\x5f\x3f\x03\xd5\x7f\x20\x03\xd5"
+
+
+class PortableEngine(PortableTraps):
+    """An engine on Unicorn's public API."""
+
+    way = "portable"
+
+    def __init__(
+        self,
+        vcpus: int,
+        cpu_model: str,
+        system_registers: Sequence[Sequence[SystemRegister]],
+        calls: CallTable | None,
+        callers: list[object],
+        handler: ExitHandler,
+        why: str,
+    ) -> None:
+        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+        self._running = False
+        self._error: BaseException | None = None
+        self._irq = [False] * vcpus
+        self._event: tuple[int, ...] | None = None
+        uc = self._uc
+        for encoding, value in SETUP:
+            uc.write_system(encoding, value)
+        self._pristine = uc.new_context()
+        self._contexts = [uc.new_context() for _ in range(vcpus)]
+        self._last = 0  # the vCPU that ran last
+        self._replaced = [{r.encoding: r for r in row} for row in self._own_registers(uc.read_system)]
+        self._stub = mmap.mmap(-1, PAGE)
+        self._stub[: len(_CLREX_WFI)] = _CLREX_WFI
+        self._exports: dict[int, object] = {_STUB: c_uint8.from_buffer(self._stub)}
+        uc.map(_STUB, PAGE, ctypes.addressof(self._exports[_STUB]))  # type: ignore[arg-type]
+        uc.hook(u.HOOK_BLOCK, u.BlockHook(self._on_block))
+        uc.hook(u.HOOK_INTR, u.InterruptHook(self._on_interrupt))
+        uc.hook(u.HOOK_MEM_UNMAPPED | u.HOOK_MEM_PROT, u.MemoryHook(self._on_memory))
+        uc.hook(u.HOOK_INSN, u.SystemHook(self._on_mrs), instruction=u.INSTRUCTION_MRS)
+        uc.hook(u.HOOK_INSN, u.SystemHook(self._on_msr), instruction=u.INSTRUCTION_MSR)
+        for vcpu in range(vcpus):
+            self.reset(vcpu, 0)
+
+    # ------------------------------------------------------------------ the bus
+
+    def _map(self, region: Ram) -> None:
+        export = self._exports[region.ipa] = c_uint8.from_buffer(region.memory)
+        host = ctypes.addressof(export)
+        self._uc.map(region.ipa, region.size, host, writable=region.writable, executable=region.executable)
+
+    def _unmap(self, region: Ram, start: int, end: int) -> None:
+        # Unicorn would copy the rest of a region of which it takes a part away, so the rest is mapped anew.
+        self._uc.unmap(region.ipa, region.size)
+        del self._exports[region.ipa]
+        for ipa, stop in ((region.ipa, start), (end, region.ipa + region.size)):
+            if ipa < stop:
+                piece = region.memory[ipa - region.ipa : stop - region.ipa]
+                rest = Ram(ipa, piece, region.writable, region.executable)
+                self.ram.append(rest)
+                self._map(rest)
+        self._uc.forget_code()
+        self._uc.flush_tlb()
+
+    def _devices_changed(self) -> None:
+        """Devices are looked up at each access."""
+
+    def invalidate(self, ipa: int, size: int) -> None:  # noqa: ARG002  # there is no way to forget less
+        """Forget all translated code: the public API finds code by virtual addresses only."""
+        self._uc.forget_code()
+
+    # ------------------------------------------------------------------ hooks, called while the emulator runs
+
+    def _on_block(self, _uc: int, address: int, size: int, _user: int) -> None:
+        if self._irq[self._resident] and not self._uc.read(u.REG_PSTATE) & _PSTATE_I:
+            self._halt_for(_INTERRUPT)
+        elif self._budget <= 0:
+            self._halt_for(_OUT_OF_BUDGET)
+        else:
+            self._budget -= size >> 2
+            self._block_end = address + size
+
+    def _on_interrupt(self, _uc: int, number: int, _user: int) -> None:
+        self._halt_for((number,))
+
+    def _on_memory(self, _uc: int, kind: int, ipa: int, size: int, _value: int, _user: int) -> bool:
+        self._event = (_MEMORY, kind, ipa, size)
+        return False
+
+    def _on_mrs(self, _uc: int, number: int, access: ctypes._Pointer[u.CpReg], _user: int) -> int:
+        register = self._replacement(access)
+        if register is None or register.read is None:
+            return 0
+        rest = self._give_back()
+        value = register.read()
+        self._budget -= rest
+        if number != u.REG_XZR:
+            self._uc.write(number, unsigned(value, "a system register's value"))
+        return 1
+
+    def _on_msr(self, _uc: int, _number: int, access: ctypes._Pointer[u.CpReg], _user: int) -> int:
+        register = self._replacement(access)
+        if register is None:
+            return 0
+        if register.write is not None:
+            rest = self._give_back()
+            register_written(register.write(access.contents.value))
+            self._budget -= rest
+        return 1
+
+    def _replacement(self, access: ctypes._Pointer[u.CpReg]) -> SystemRegister | None:
+        """The register that stands in the place of the emulator's own, if this vCPU may access it now."""
+        cp = access.contents
+        encoding = (cp.op0, cp.op1, cp.crn, cp.crm, cp.op2)
+        register = self._replaced[self._resident].get(encoding)
+        if register is not None and not self._uc.read(u.REG_PSTATE) & 0xC:
+            cntkctl, pmuserenr = self._uc.read_system(_CNTKCTL), self._uc.read_system(_PMUSERENR)
+            return register if may_access_at_el0(encoding, cntkctl, pmuserenr) else None
+        return register
+
+    def _halt_for(self, event: tuple[int, ...]) -> None:
+        self._event = event
+        self._uc.stop()
+
+    def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """A hook raised (Ctrl-C may come in any of them): ctypes cannot pass that on, so it comes here."""
+        if unraisable.exc_value is not None:
+            self._fail(unraisable.exc_value)
+            self._uc.stop()
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, vcpu: int, budget: int) -> Stop:
+        """Run a vCPU for about `budget` instructions."""
+        if self._running:
+            raise RuntimeError("run called from a callback of a run")
+        self._granted = self._budget = budget
+        self._stop = Stop.BUDGET
+        if budget <= 0:
+            return Stop.BUDGET
+        self._load(vcpu)
+        if vcpu != self._last:
+            self._clear_monitor()
+            self._last = vcpu
+        self._block_end = 0
+        self._running = True
+        previous, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
+        try:
+            waits = self._run(vcpu)
+        except BaseException as error:  # kept, and raised below with the first one winning
+            self._fail(error)
+            waits = False
+        finally:
+            sys.unraisablehook = previous
+            self._running = False
+        first, self._error = self._error, None
+        if first is not None:
+            raise first
+        if waits and self._stop is Stop.BUDGET:
+            return Stop.WFI
+        if self._stop is Stop.EXCEPTION_LOOP:
+            self.loop = ExceptionLoop(*self._first)
+        return self._stop
+
+    def _run(self, vcpu: int) -> bool:
+        """Run until the budget is spent or, which is True, the vCPU waits."""
+        uc = self._uc
+        while True:
+            self._load(vcpu)
+            if self._irq[vcpu] and not uc.read(u.REG_PSTATE) & _PSTATE_I:
+                enter_exception(uc, uc.read(u.REG_PC), None, has_pan=self._has_pan)
+            if self._budget <= 0:
+                return False
+            self._event = None
+            error = uc.start(uc.read(u.REG_PC))
+            event = self._event
+            if event is None:
+                assert error == 0, f"the emulator stopped with error {error} at 0x{uc.read(u.REG_PC):x}"
+                if not self._irq[vcpu] and self._error is None:
+                    return True  # WFI
+            elif event[0] == _MEMORY:
+                self._memory(vcpu, *event[1:])  # kind, IPA, size
+            elif event[0] >= 0:
+                self._exception(vcpu, event[0])
+
+    def _clear_monitor(self) -> None:
+        """Another vCPU ran, so the exclusive monitor is clear: let the emulator execute a CLREX with the MMU off."""
+        uc = self._uc
+        pc, pstate, sctlr = uc.read(u.REG_PC), uc.read(u.REG_PSTATE), uc.read_system(_SCTLR)
+        budget, self._budget = self._budget, 1 << 40
+        irq, self._irq[self._resident] = self._irq[self._resident], False
+        for state, control, start in ((PSTATE_EL1H_MASKED, sctlr & ~_SCTLR_M, _STUB), (pstate, sctlr, None)):
+            uc.write(u.REG_PSTATE, state)
+            uc.write_system(_SCTLR, control)
+            uc.flush_tlb()
+            if start is not None:
+                uc.start(start)
+        uc.write(u.REG_PC, pc)
+        self._budget = budget
+        self._irq[self._resident] = irq
+
+    def set_irq(self, vcpu: int, level: bool) -> None:
+        """Set a vCPU's IRQ line."""
+        self._irq[vcpu] = bool(level)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self._end(Stop.REQUESTED)
+
+    def _give_back(self) -> int:
+        rest = self._rest(self._uc.read(u.REG_PC) + 4) if self._block_end else 0
+        self._budget += rest
+        return rest
+
+    # ------------------------------------------------------------------ vCPUs
+
+    def _fetch(self, pc: int) -> int | None:
+        return self._uc.fetch(pc)
+
+    def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
+        """The entry state of PSCI CPU_ON."""
+        self._load(vcpu)
+        self._uc.restore(self._pristine)
+        registers = self._views[vcpu]
+        registers.pstate = PSTATE_EL1H_MASKED
+        self._uc.write_system(VMPIDR_EL2, 1 << 31 | vcpu if mpidr is None else mpidr)
+        registers.pc = pc
+        registers.x[0] = x0
+        self.timers[vcpu].reset()
+
+    def registers(self, vcpu: int) -> Registers:
+        """A vCPU's registers."""
+        return self._views[vcpu]
+
+    def close(self) -> None:
+        """Free the emulator."""
+        for context in (*self._contexts, self._pristine):
+            self._uc.free_context(context)
+        self._contexts.clear()
+        self._uc.close()
+        self._exports.clear()

@@ -1,0 +1,270 @@
+"""What the portable way does at each exception: the same as the accelerator, in Python.
+
+`PortableEngine` adds the emulator's hooks and the run loop to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence, Sequence
+from ctypes import c_void_p
+from functools import partial
+
+from gunyah_emu.cpu import exceptions as e
+from gunyah_emu.cpu import libunicorn as u
+from gunyah_emu.cpu.engine import PAGE, CallTable, Engine, ExitHandler, Stop
+from gunyah_emu.cpu.portable_registers import PortableRegisters
+from gunyah_emu.cpu.registers import SYSTEM, Registers
+from gunyah_emu.cpu.results import hypercall_results, register_written, unsigned
+from gunyah_emu.cpu.syndrome import data_abort, data_access, enter_exception, instruction_abort, undefined
+from gunyah_emu.cpu.sysreg import SystemRegister, decode_system_access
+from gunyah_emu.cpu.walk import DATA_READ, Fault, walk
+
+_PSTATE_BTYPE = 3 << 10
+_MEM_WRITES, _MEM_FETCHES = (20, 22), (21, 24)  # UC_MEM_WRITE_UNMAPPED, _PROT; UC_MEM_FETCH_UNMAPPED, _PROT
+_SCTLR, _CPACR, _FAR = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "FAR_EL1"))
+_MASK64 = (1 << 64) - 1
+
+
+class PortableTraps(Engine):
+    """Accounting, and the answers to what traps; handlers run while the emulator stands still."""
+
+    def __init__(
+        self,
+        vcpus: int,
+        cpu_model: str,
+        system_registers: Sequence[Sequence[SystemRegister]],
+        calls: CallTable | None,
+        callers: list[object],
+        handler: ExitHandler,
+        why: str,
+    ) -> None:
+        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+        self._budget = self._granted = self._base = self._block_end = 0
+        self._stop = Stop.BUDGET
+        self._first: tuple[int, int, int] = (0, 0, 0)  # ESR, ELR, FAR of the last exception that led elsewhere
+        self._first_vector = self._first_retired = 0
+        self._has_pan = cpu_model == "max"
+        self._uc = u.Unicorn(cpu_model)
+        self._resident = 0  # the vCPU that is in the emulator
+        self._contexts: list[c_void_p] = []
+        # Handlers look at other vCPUs too, which swaps those in; so what follows a handler says which one it means.
+        self._views = [PortableRegisters(self._uc, partial(self._load, vcpu)) for vcpu in range(vcpus)]
+        self._trapped = [{r.encoding: r for r in row} for row in self._declared_registers()]
+
+    def _load(self, vcpu: int) -> None:
+        if vcpu != self._resident:
+            self._uc.save(self._contexts[self._resident])
+            self._uc.restore(self._contexts[vcpu])
+            self._resident = vcpu
+
+    # ------------------------------------------------------------------ accounting
+
+    @property
+    def retired(self) -> int:
+        """Instructions charged by the last run, or by this one so far."""
+        return self._granted - self._budget
+
+    def now(self) -> int:
+        """Virtual time in instructions."""
+        return self._base + self._granted - self._budget
+
+    def set_clock(self, base: int) -> None:
+        """Instructions before the next run."""
+        self._base = base
+
+    def request_stop(self) -> None:
+        """Stop at the next block."""
+        self._end(Stop.REQUESTED)
+
+    def shorten(self, budget: int) -> None:
+        """Leave at most this much budget."""
+        budget = max(budget, 0)
+        if self._budget > budget:
+            self._granted -= self._budget - budget
+            self._budget = budget
+
+    def _end(self, reason: Stop) -> None:
+        self._stop = max(self._stop, reason)
+        self.shorten(0)
+
+    def _settle(self, next_pc: int) -> None:
+        """Give back the part of the running block that lies at and behind next_pc; without a block, charge one."""
+        if self._block_end:
+            self._budget += self._rest(next_pc)
+            self._block_end = 0
+        else:
+            self._budget -= 1
+
+    def _rest(self, next_pc: int) -> int:
+        rest = (self._block_end - next_pc & (1 << 64) - 1) >> 2
+        return rest if rest <= 1024 else 0
+
+    # ------------------------------------------------------------------ exceptions
+
+    def _exception(self, vcpu: int, number: int) -> None:
+        uc = self._uc
+        pc = uc.read(u.REG_PC)
+        el = uc.read(u.REG_PSTATE) >> 2 & 3
+        registers = self._views[vcpu]
+        if number in (e.HVC, e.SMC):
+            self._settle(pc)
+            self._call(vcpu, number, self._immediate(pc - 4))
+        elif number == e.UNDEFINED:
+            self._settle(pc + 4)
+            self._undefined(vcpu, pc, el)
+        elif number == e.SVC:
+            self._settle(pc)
+            self._deliver(pc, e.EC_SVC << 26 | e.IL | self._immediate(pc - 4))
+        elif number == e.BREAKPOINT:
+            self._settle(pc + 4)
+            self._deliver(pc, e.EC_BRK << 26 | e.IL | self._immediate(pc))
+        elif number == e.DATA_ABORT:
+            self._settle(pc + 4)
+            access = data_access(uc.fetch(pc), registers, pc)
+            self._deliver(pc, *data_abort(access, registers, self.read_word, el))
+        else:
+            assert number == e.INSTRUCTION_ABORT, f"an exception that we do not know, {number}, at 0x{pc:x}"
+            self._block_end = 0
+            self._settle(0)
+            self._deliver(pc, instruction_abort(registers, self.read_word, pc, el), pc)
+
+    def _immediate(self, pc: int) -> int:
+        instruction = self._uc.fetch(pc)
+        assert instruction is not None, f"no instruction at 0x{pc:x}, which has just been executed"
+        return instruction >> 5 & 0xFFFF
+
+    def _deliver(self, pc: int, esr: int, far: int | None = None) -> None:
+        """Let the guest take an exception; notice when its vector faults into itself."""
+        vector = enter_exception(self._uc, pc, esr, far, has_pan=self._has_pan)
+        described = (esr, pc, self._uc.read_system(_FAR))
+        if pc != vector:
+            self._first, self._first_vector, self._first_retired = described, vector, self.retired
+        else:
+            if self._first_vector != pc or self.retired - self._first_retired > 2:
+                self._first = described
+            self._end(Stop.EXCEPTION_LOOP)
+
+    def _undefined(self, vcpu: int, pc: int, el: int) -> None:
+        uc, registers = self._uc, self._views[vcpu]
+        instruction = uc.fetch(pc) if not pc & 3 else None
+        access = None if instruction is None else decode_system_access(instruction)
+        register = None if access is None else self._trapped[vcpu].get(access[0])
+        if access is not None and register is not None and (el or register.el0):
+            if self._trapped_access(register, access[1], access[2], registers):
+                self._step_over(pc)
+            else:
+                self._deliver(pc, e.IL)
+            return
+        state = uc.read(u.REG_PSTATE)
+        esr = undefined(instruction, pc, state, uc.read_system(_SCTLR), uc.read_system(_CPACR))
+        if esr == e.IL and self._answer_undefined(vcpu, pc, el, registers.x):
+            self._load(vcpu)
+            self._step_over(pc)
+        else:
+            self._load(vcpu)
+            self._deliver(pc, esr)
+
+    def _trapped_access(self, register: SystemRegister, is_read: bool, target: int, registers: Registers) -> bool:
+        """Perform an access to a register that the emulator lacks; False: UNDEFINED."""
+        if is_read:
+            value = None if register.read is None else register.read()
+            if value is None:
+                return False
+            checked = unsigned(value, "a system register's value")
+            if target != 31:
+                registers.x[target] = checked
+            return True
+        return register.write is not None and register_written(
+            register.write(0 if target == 31 else registers.x[target])
+        )
+
+    def _step_over(self, pc: int) -> None:
+        uc = self._uc
+        uc.write(u.REG_PC, pc + 4)
+        pstate = uc.read(u.REG_PSTATE)
+        if pstate & _PSTATE_BTYPE:
+            uc.write(u.REG_PSTATE, pstate & ~_PSTATE_BTYPE)
+
+    # ------------------------------------------------------------------ hypercalls
+
+    def _call(self, vcpu: int, number: int, immediate: int) -> None:
+        table, x = self.calls, self._views[vcpu].x
+        if number == e.HVC and table is not None and 0 <= (index := immediate - table.base) < len(table.calls):
+            entry = table.calls[index]
+            if entry is not None:
+                results = entry(self.callers[vcpu], *x[: table.argument_counts[index]])
+                if results is None:
+                    self._end(Stop.REQUESTED)
+                else:
+                    self.complete(vcpu, results)
+                return
+        self.handler.on_call(vcpu, "smc" if number == e.SMC else "hvc", immediate, x)
+
+    def complete(self, vcpu: int, results: int | tuple[int, ...]) -> None:
+        """Write the results of a hypercall by the table's register convention."""
+        table, registers = self.calls, self._views[vcpu]
+        assert table is not None, "there are no hypercalls to complete"
+        for number, value in enumerate(hypercall_results(results, table.results)):
+            registers.x[number] = value
+        for number in table.cleared:
+            registers.x[number] = 0
+        if table.link is not None:
+            registers.x[table.link] = registers.pc
+
+    # ------------------------------------------------------------------ devices, and what is not there
+
+    def _memory(self, vcpu: int, kind: int, ipa: int, size: int) -> None:
+        uc, registers = self._uc, self._views[vcpu]
+        pc = uc.read(u.REG_PC)
+        el = uc.read(u.REG_PSTATE) >> 2 & 3
+        if kind in _MEM_FETCHES:
+            self._block_end = 0
+            self._settle(0)
+            self.handler.on_unmapped(vcpu, ipa, "fetch", pc)
+            self._load(vcpu)
+            self._deliver(pc, e.EC_INSTRUCTION_ABORT + (1 if el else 0) << 26 | e.IL | e.SYNC_EXTERNAL, pc)
+            return
+        self._settle(pc + 4)
+        is_write = kind in _MEM_WRITES
+        access = data_access(uc.fetch(pc), registers, pc)
+        place = next(((ipa - base, d) for base, length, d in self.devices if base <= ipa < base + length), None)
+        if place is not None and access is not None and access.syndrome_valid:
+            offset, device = place
+            x, target = registers.x, access.target
+            if is_write:
+                value = 0 if target == 31 else x[target] & (1 << 8 * size) - 1
+                done = device.write(offset, size, value) is not False
+            else:
+                done = self._device_read(device.read(offset, size), size, access.is_signed, access.is_64, target, x)
+            self._load(vcpu)
+            if done:
+                self._step_over(pc)
+                return
+        elif place is None:
+            self.handler.on_unmapped(vcpu, ipa, "write" if is_write else "read", pc)
+            self._load(vcpu)
+        far = self._faulting_address(registers, ipa, 0 if access is None else access.address, el)
+        self._deliver(
+            pc, e.EC_DATA_ABORT + (1 if el else 0) << 26 | e.IL | (e.WNR if is_write else 0) | e.SYNC_EXTERNAL, far
+        )
+
+    @staticmethod
+    def _device_read(
+        value: int | None, size: int, is_signed: bool, is_64: bool, target: int, x: MutableSequence[int]
+    ) -> bool:
+        if value is None:
+            return False
+        value = unsigned(value, "a device's value") & (1 << 8 * size) - 1
+        if is_signed and value >> 8 * size - 1:
+            value |= _MASK64 << 8 * size & _MASK64
+        if target != 31:
+            x[target] = value if is_64 else value & 0xFFFF_FFFF
+        return True
+
+    def _faulting_address(self, registers: Registers, ipa: int, address: int, el: int) -> int:
+        """The virtual address of the byte at `ipa`: in the access's first page, or in the one behind it."""
+        for candidate in (address, address + PAGE):
+            found = walk(registers, self.read_word, candidate, DATA_READ, el)
+            if not isinstance(found, Fault) and found // PAGE == ipa // PAGE:
+                return candidate // PAGE * PAGE + ipa % PAGE
+        return address
