@@ -69,8 +69,8 @@ BREAKS = st.sampled_from(["\n", "\r\n", "\n# ] } \" ''' [x]\n", "\n\n  "])
 class Writer:
     """Writes documents whose leaves are all different, and knows how each was written."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self.draw = draw
+    def __init__(self, data: st.DataObject) -> None:
+        self.draw = data.draw
         self.written: dict[object, str] = {}
 
     def key(self) -> str:
@@ -141,7 +141,7 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
 
 @given(st.data())
 def test_every_value_of_any_document_is_found(data: st.DataObject) -> None:
-    writer = Writer(data.draw)
+    writer = Writer(data)
     text = writer.document()
     try:
         document = tomllib.loads(text)
