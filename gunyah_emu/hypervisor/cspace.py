@@ -292,10 +292,15 @@ def cspace_copy_cap_from(
 def cspace_revoke_cap_from(src_cspace: CapId, src_cap: CapId) -> Results:
     """Revoke one capability: unimplemented in the recorded build, which looks at neither capability.
 
+    Arguments:
+        src_cspace: ignored.
+        src_cap: ignored.
+
     Errors:
         UNIMPLEMENTED: always.
 
     Source: recorded.
+
     """
     del src_cspace, src_cap
     return UNIMPLEMENTED

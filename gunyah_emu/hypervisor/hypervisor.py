@@ -42,11 +42,15 @@ CapabilityIdMode = Literal["sequential", "random"]
 FatalPolicy = Literal["stop", "error"]
 
 
-def load_declarations() -> dict[str, Declaration]:
-    """Import every module that declares hypercalls; all declarations by name."""
-    for name in OBJECT_MODULES:
+def _import_objects(names: tuple[str, ...]) -> dict[str, Declaration]:
+    for name in names:
         import_module(f"gunyah_emu.hypervisor.{name}")
     return DECLARATIONS
+
+
+def load_declarations() -> dict[str, Declaration]:
+    """All declarations by name, also of calls that no guest can reach."""
+    return _import_objects((*OBJECT_MODULES, "vrtc"))
 
 
 class Hypervisor:
@@ -87,7 +91,7 @@ class Hypervisor:
         self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE
         counts = bytearray(TABLE_SIZE)
         smccc_counts = bytearray(TABLE_SIZE)
-        for declaration in load_declarations().values():
+        for declaration in _import_objects(OBJECT_MODULES).values():
             if declaration.number is not None and not declaration.absent:
                 n = declaration.number - FIRST_IMMEDIATE
                 counts[n] = declaration.register_count
@@ -129,7 +133,7 @@ class Hypervisor:
     @observer.setter
     def observer(self, observer: HypervisorObserver | None) -> None:
         self._observer = observer
-        for declaration in load_declarations().values():
+        for declaration in DECLARATIONS.values():
             if declaration.number is not None and not declaration.absent:
                 self._install(declaration)
         for vic in self.vics:

@@ -42,10 +42,15 @@ def create(partition: Partition, cspace: CSpace, type_name: str) -> Results:
 def partition_create_partition(src_partition: CapId, cspace: CapId) -> NewCap:
     """Create a partition: unimplemented in the recorded build, which looks at neither capability; x1 = 64-bit -1.
 
+    Arguments:
+        src_partition: ignored.
+        cspace: ignored.
+
     Errors:
         UNIMPLEMENTED: always.
 
     Source: API "Partition Creation"; recorded.
+
     """
     del src_partition, cspace
     return UNIMPLEMENTED, INVALID_CAP

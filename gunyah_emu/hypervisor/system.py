@@ -95,10 +95,14 @@ def object_activate_from(cspace: Annotated[CSpace, CSpaceRights.CAP_CREATE], cap
 def object_reset(cap: CapId) -> Results:
     """Reset an object: unimplemented in the recorded build, which does not look at the capability.
 
+    Arguments:
+        cap: ignored.
+
     Errors:
         UNIMPLEMENTED: always.
 
     Source: API "Reset an Object"; recorded.
+
     """
     del cap
     return UNIMPLEMENTED
@@ -108,10 +112,15 @@ def object_reset(cap: CapId) -> Results:
 def object_reset_from(cspace: CapId, cap: CapId) -> Results:
     """Reset an object of another cspace: unimplemented in the recorded build, which looks at neither capability.
 
+    Arguments:
+        cspace: ignored.
+        cap: ignored.
+
     Errors:
         UNIMPLEMENTED: always.
 
     Source: API "Reset an Object from a CSpace"; recorded.
+
     """
     del cspace, cap
     return UNIMPLEMENTED
