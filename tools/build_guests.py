@@ -4,9 +4,10 @@
     python tools/build_guests.py --check          build all elsewhere; fail unless the bytes are those checked in
     python tools/build_guests.py --output DIR     build all into DIR instead of guest_images/
 
-guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf; VARIANTS names the sources that are
-built more than once.  The compiler is the `ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend
-on nothing but the sources and the compiler: no path, no time, no order of a directory.
+guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf, each together with the sources in a
+folder STEM/ beside it, if there is one; VARIANTS names the sources that are built more than once.  The compiler is the
+`ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend on nothing but the sources and the compiler:
+no path, no time, no order of a directory.
 """
 
 from __future__ import annotations
@@ -138,13 +139,16 @@ class Builder:
         return target
 
     def link(self, guest: Guest, firmware: Path, output: Path) -> None:
-        """Compile a guest's own source and link it with the firmware."""
-        own = self.compile(guest.source, "guest-" + "-".join(guest.elf.with_suffix("").parts), guest.flags)
+        """Compile a guest's own sources and link them with the firmware."""
+        stem = "guest-" + "-".join(guest.elf.with_suffix("").parts)
+        parts = sorted((ROOT / guest.source).with_suffix("").glob("*.c"))
+        sources = [guest.source, *(path.relative_to(ROOT) for path in parts)]
+        own = [self.compile(source, f"{stem}-{source.stem}", guest.flags) for source in sources]
         target = output / guest.elf
         target.parent.mkdir(parents=True, exist_ok=True)
         # In a new file, not in the old one's place: somebody may be running that.
         partial = target.with_suffix(".partial")
-        self.zig("ld.lld", *LINK_FLAGS, own, firmware, "-o", partial)
+        self.zig("ld.lld", *LINK_FLAGS, *own, firmware, "-o", partial)
         partial.chmod(0o644)
         partial.replace(target)
 

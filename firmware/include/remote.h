@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Work for another CPU, one piece after the other. */
+#ifndef REMOTE_H
+#define REMOTE_H
+
+#include <smp.h>
+
+/* Starts a CPU that is off; fatal when it does not start. */
+void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument);
+
+/* Waits until a CPU has turned itself off. */
+void remote_wait(uint32_t cpu);
+
+/* Both. */
+void remote_run(uint32_t cpu, cpu_entry_point entry, void *argument);
+
+#endif
