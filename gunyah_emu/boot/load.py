@@ -76,7 +76,9 @@ def guess(path: str) -> str:
         return "linux"
     found = f"begins with {head[:4].hex(' ')}" if head else "is empty"
     raise UserError(
-        f"must be an ELF (7f 45 4c 46) or a Linux Image; it {found} (a raw binary needs image_type = 'raw')", path=path
+        f"must be an ELF (7f 45 4c 46) or a Linux Image; it {found} "
+        "(a raw binary needs a machine file with image_type = 'raw')",
+        path=path,
     )
 
 

@@ -61,7 +61,8 @@ def test_a_file_of_an_unknown_kind_is_refused_and_not_run_as_code(tmp_path: Path
     path = tmp_path / "script.sh"
     path.write_bytes(data)
     assert refusal(path) == (
-        f"must be an ELF (7f 45 4c 46) or a Linux Image; {message} (a raw binary needs image_type = 'raw')"
+        f"must be an ELF (7f 45 4c 46) or a Linux Image; {message} "
+        "(a raw binary needs a machine file with image_type = 'raw')"
     )
 
 
