@@ -1,7 +1,7 @@
 """The command line: `gunyah-emu COMMAND`.
 
-argparse, not a richer library: the whole of `gunyah-emu run hello.elf` takes about 100 ms, of which cyclopts or typer would be
-another 70 (measured: import 73 and 61 ms against 8).  Each command's module is imported when it is chosen.
+argparse, not a richer library: the whole of `gunyah-emu run hello.elf` takes about 100 ms, of which cyclopts or typer
+would be another 70 (measured: import 73 and 61 ms against 8).  Each command's module is imported when it is chosen.
 """
 
 from __future__ import annotations
@@ -58,15 +58,26 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     run.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf", help="what to run")
     run.add_argument("--trace", metavar="FILE.jsonl", help="write every event, one JSON object a line")
-    run.add_argument("--max-instructions", type=_count, metavar="N", help="stop after N instructions of all vCPUs together")
+    run.add_argument(
+        "--max-instructions", type=_count, metavar="N", help="stop after N instructions of all vCPUs together"
+    )
     run.add_argument("--timeout", type=_seconds, metavar="S", help="stop after S seconds of wall-clock time")
-    run.add_argument("--seed", type=lambda text: int(text, 0), metavar="N", help="where random numbers come from (default: the machine file's)")
-    run.add_argument("--way", choices=("auto", "fast", "portable"), help="how to drive the CPU (default: the machine file's; auto)")
+    run.add_argument(
+        "--seed",
+        type=lambda text: int(text, 0),
+        metavar="N",
+        help="where random numbers come from (default: the machine file's)",
+    )
+    run.add_argument(
+        "--way", choices=("auto", "fast", "portable"), help="how to drive the CPU (default: the machine file's; auto)"
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="gunyah-emu", description="Runs AArch64 guest binaries under a model of the Gunyah hypervisor.")
+    parser = argparse.ArgumentParser(
+        prog="gunyah-emu", description="Runs AArch64 guest binaries under a model of the Gunyah hypervisor."
+    )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser("demo", help="two VMs and one doorbell, in a second")
@@ -75,7 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     hypercalls = commands.add_parser("hypercalls", help="the table of hypercalls, from their declarations")
     hypercalls.add_argument("pattern", nargs="?", help="only those whose name or number contains this")
     doctor = commands.add_parser("doctor", help="test the CPU engine and say which way it takes, and why")
-    doctor.add_argument("--way", choices=("auto", "fast", "portable"), default="auto", help="the way that must work (default: auto)")
+    doctor.add_argument(
+        "--way", choices=("auto", "fast", "portable"), default="auto", help="the way that must work (default: auto)"
+    )
     return parser
 
 
@@ -108,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ngunyah-emu: interrupted", file=sys.stderr)
         return STATUS_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is left to say, and Python must not say it at exit either.
-        sys.stdout = None  # type: ignore[assignment]
+        # The reader of our output went away (`| head`): nothing is left to say, and Python must not say it at exit
+        # either.
+        sys.stdout = None
         return STATUS_INTERRUPTED
     return status

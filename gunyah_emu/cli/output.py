@@ -30,7 +30,9 @@ class ConsolePrinter:
         width = max((len(name) for name in names), default=0)
         colour = self._stream.isatty() and "NO_COLOR" not in os.environ
         self._prefixes = {
-            name: (f"\x1b[{COLOURS[index % len(COLOURS)]}m{name:{width}} |\x1b[0m " if colour else f"{name:{width}} | ").encode()
+            name: (
+                f"\x1b[{COLOURS[index % len(COLOURS)]}m{name:{width}} |\x1b[0m " if colour else f"{name:{width}} | "
+            ).encode()
             for index, name in enumerate(names)
         }
         self._held = dict.fromkeys(names, b"")

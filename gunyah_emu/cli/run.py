@@ -13,9 +13,10 @@ from gunyah_emu.machine import Machine, Reason
 
 if TYPE_CHECKING:
     from gunyah_emu.machine import Outcome
+    from gunyah_emu.machine.machine import Way
 
 
-def load(images: list[str], *, seed: int | None, way: str | None) -> Machine:
+def load(images: list[str], *, seed: int | None, way: Way | None) -> Machine:
     """The machine that the words of a command line mean: one machine file, or images."""
     tomls = [image for image in images if Path(image).suffix == ".toml"]
     if tomls and len(images) > 1:
@@ -30,10 +31,8 @@ def report(outcome: Outcome) -> None:
     for line in outcome.messages:
         print(f"gunyah-emu: {line}", file=sys.stderr)
     if outcome.reason is not Reason.EXITED:
-        print(
-            f"gunyah-emu: {outcome.reason.value} after {outcome.instructions} instructions ({outcome.virtual_ns} ns of virtual time)",
-            file=sys.stderr,
-        )
+        spent = f"{outcome.instructions} instructions ({outcome.virtual_ns} ns of virtual time)"
+        print(f"gunyah-emu: {outcome.reason.value} after {spent}", file=sys.stderr)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Every kind of event, declared once: its name, its fields in order, and what its cause is.
 
-The cause of an event is the sequence number of the event without which it would not have happened; 0 means the outside world.
-Following causes backwards from an interrupt ends at the hypercall in the other VM that raised it.
+The cause of an event is the sequence number of the event without which it would not have happened; 0 means the outside
+world. Following causes backwards from an interrupt ends at the hypercall in the other VM that raised it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ KINDS = _table(
     EventKind("virq_clear", ("source", "virq"), "the hypercall", "An object withdraws its level."),
     EventKind("irq_pending", ("intid",), "what asserted it", "An interrupt became pending in the vCPU's GIC."),
     EventKind("irq_dropped", ("intid",), "what withdrew it", "An interrupt stopped being pending before it was taken."),
-    EventKind("irq_acknowledged", ("intid",), "its irq_pending", "The guest read the interrupt's INTID from ICC_IAR1_EL1."),
+    EventKind(
+        "irq_acknowledged", ("intid",), "its irq_pending", "The guest read the interrupt's INTID from ICC_IAR1_EL1."
+    ),
     EventKind("irq_ended", ("intid",), "its irq_acknowledged", "The guest wrote ICC_EOIR1_EL1."),
     EventKind("wait", (), "none", "A vCPU waits in WFI."),
     EventKind("wake", (), "the irq_pending that woke it", "A waiting vCPU runs again."),
-    EventKind("unknown", ("what",), "none", "A guest touched something that is not modelled; reported once for each place."),
+    EventKind(
+        "unknown", ("what",), "none", "A guest touched something that is not modelled; reported once for each place."
+    ),
     EventKind("exception_loop", ("reason",), "none", "Exceptions follow each other and no instruction runs."),
     EventKind("exit", ("status", "reason"), "the call that ended it", "A VM ended."),
 )

@@ -31,7 +31,14 @@ class Event(NamedTuple):
 
     def as_dict(self) -> dict[str, object]:
         """The event as a trace file spells it: common fields first, then the kind's own."""
-        common = {"seq": self.seq, "time": self.time, "vm": self.vm, "vcpu": self.vcpu, "kind": self.kind, "cause": self.cause}
+        common = {
+            "seq": self.seq,
+            "time": self.time,
+            "vm": self.vm,
+            "vcpu": self.vcpu,
+            "kind": self.kind,
+            "cause": self.cause,
+        }
         return common | dict(zip(KINDS[self.kind].fields, self.fields, strict=True))
 
 

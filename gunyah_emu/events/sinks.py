@@ -16,8 +16,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circ
 class JsonLinesSink:
     """A trace file, one JSON object a line.
 
-    The file is written beside its final name and renamed when the run is over, so a file of that name is always whole.  A run
-    that is cut short keeps what it has under the name with `.partial` added.
+    The file is written beside its final name and renamed when the run is over, so a file of that name is always whole.
+    A run that is cut short keeps what it has under the name with `.partial` added.
 
     Arguments:
         path: the file to be; its folder must exist.

@@ -143,10 +143,11 @@ class Addrspace(HypervisorObject):
         self.memory.vmids.discard(self.vmid)
 
     def on_destroy(self) -> None:
-        """Let go of the info area."""
+        """Let go of the info area, and tell the machine."""
         if self.info_area is not None:
             self.info_area.release()
             self.info_area = None
+        self.platform.addrspace_destroyed(self)
 
     def configure(self, vmid: int) -> int:
         """Choose the VMID of an address space in state INIT; ARGUMENT_INVALID outside 1..255."""

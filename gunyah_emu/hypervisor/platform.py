@@ -51,6 +51,9 @@ class Platform(Protocol):
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """The device's range is a hole again."""
 
+    def addrspace_destroyed(self, addrspace: Addrspace) -> None:
+        """No thread sees memory through it any more."""
+
     def system_off(self, thread: Thread) -> bool:
         """PSCI SYSTEM_OFF by this vCPU; whether the machine ends its VM.  If not, its vCPUs are stopped for good."""
 
@@ -106,6 +109,9 @@ class QuietPlatform:
 
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """Nobody accessed it."""
+
+    def addrspace_destroyed(self, addrspace: Addrspace) -> None:
+        """Nothing ran in it."""
 
     def system_off(self, thread: Thread) -> bool:
         """The VM of `thread` is not the machine's."""

@@ -1,12 +1,13 @@
-"""A configuration becomes a machine: memory, objects, capabilities, device trees, and the first vCPU of each VM powered on.
+"""A configuration becomes a machine: memory, objects, capabilities, device trees, and the first vCPU of each VM powered
+on.
 
-VMs are made of the same objects that a root guest would make by hypercalls, in the order that works there (recorded): VIC, threads with their
-attachments, VPM group, activation, power.  A guest learns of its capabilities from its device tree alone.
+VMs are made of the same objects that a root guest would make by hypercalls, in the order that works there (recorded):
+VIC, threads with their attachments, VPM group, activation, power.  A guest learns of its capabilities from its device
+tree alone.
 """
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.boot import device_tree, virt_map
@@ -17,17 +18,19 @@ from gunyah_emu.devices.pl031 import Pl031
 from gunyah_emu.hypervisor.addrspace import Addrspace
 from gunyah_emu.hypervisor.cspace import CSpace
 from gunyah_emu.hypervisor.doorbell import Doorbell
-from gunyah_emu.hypervisor.memextent import ACCESS_RWX, MemExtent, attributes
+from gunyah_emu.hypervisor.memextent import ACCESS_EXECUTE, ACCESS_READ, ACCESS_RWX, MemExtent, attributes
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
 from gunyah_emu.hypervisor.msgqueue import MsgQueue
 from gunyah_emu.hypervisor.thread import Thread
 from gunyah_emu.hypervisor.vic import Vic
 from gunyah_emu.hypervisor.vpm_group import VpmGroup
+from gunyah_emu.machine.ram import allocate
+from gunyah_emu.machine.root import activate, build_root_vm
+from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
+    from gunyah_emu.boot.image import Image
     from gunyah_emu.boot.layout import Layout
-    from gunyah_emu.gic import Gic
-    from gunyah_emu.hypervisor.object import HypervisorObject
     from gunyah_emu.machine.config import VirqConfig, VmConfig
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VirtualMachine
@@ -35,12 +38,15 @@ if TYPE_CHECKING:
 FIRST_PHYSICAL = 0x10_0000_0000
 """Where the RAM of the first VM is in the machine's physical memory: above all that a device or a root VM has."""
 
+FIRST_FLASH = 0x1_0000_0000
+"""Where the flash of a VM is there, by its VMID."""
+
 FIRST_VMID = 3
 """VMIDs below are the hypervisor's, the resource manager's and its successor's (recorded: the first guest is 3)."""
 
 VIRQS = 988
 MAX_CAPS = 4096
-RWX_NORMAL_WRITE_BACK = 0xF << 16 | ACCESS_RWX << 4 | ACCESS_RWX
+NORMAL_WRITE_BACK = 0xF
 TRIGGERS = {"edge": device_tree.EDGE_RISING, "level": device_tree.LEVEL_HIGH}
 CPU_COMPATIBLE = {"cortex-a72": "arm,cortex-a72", "max": "arm,armv8"}
 
@@ -69,6 +75,9 @@ def build(machine: Machine) -> None:
     parts: dict[str, Parts] = {}
     physical = FIRST_PHYSICAL
     for number, config in enumerate(machine.config.vms):
+        if config.kind == "root":
+            build_root_vm(machine, config)
+            continue
         parts[config.name] = built = _build_vm(machine, config, FIRST_VMID + number, physical)
         physical += len(built.ram) + (1 << 30) & -(1 << 30)
     _connect_doorbells(machine, parts)
@@ -83,25 +92,31 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     base, size = memory_for(images) if config.memory is None else (config.memory.base, config.memory.size)
     ram_disk = b"" if config.initrd is None else _read(config.initrd)
     layout = arrange(images, base, size, config.name, len(ram_disk))
-    ram = memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    ram = allocate(size)
+    flash = next((image for image in layout.images if image.kind == "flash"), None)
     for image in layout.images:
-        image.load_into(ram, base, is_zero=True)
+        if image is not flash:
+            image.load_into(ram, base, is_zero=True)
     if layout.ram_disk is not None:
         start = layout.ram_disk[0] - base
         ram[start : start + len(ram_disk)] = ram_disk
 
-    vm = machine.new_vm(config.name)
+    vm = machine.new_vm(config.name, configured=True)
     vm.images = list(layout.images)
     vm.vcpu_slots = config.vcpus
     vm.cpu_model = config.cpu
     vm.command_line = config.bootargs
-    addrspace = _address_space(machine, config.name, vmid, base, ram, physical)
+    addrspace = Addrspace(machine.hypervisor.root_partition, config.name, vmid=vmid)
+    activate(addrspace)
+    _add_memory(machine, addrspace, base, ram, physical, ACCESS_RWX)
+    if flash is not None:
+        _add_flash(machine, addrspace, flash, FIRST_FLASH + vmid * virt_map.FLASH_SIZE)
     machine.platform.by_addrspace[addrspace] = vm
     partition = machine.hypervisor.root_partition
     cspace = CSpace(partition, config.name, max_caps=MAX_CAPS)
     vic = Vic(partition, config.name, vcpus=config.vcpus, virqs=VIRQS)
     machine.gic_models[vic] = config.gic
-    _activate(cspace, vic)
+    activate(cspace, vic)
     threads = _make_vcpus(machine, config, addrspace, cspace, vic)
     vm.threads = threads
     return Parts(config, vm, ram, layout, base, cspace, vic, threads, [])
@@ -113,30 +128,30 @@ def _read(path: str) -> bytes:
     return read_file(path)
 
 
-def _activate(*objects: HypervisorObject) -> None:
-    for target in objects:
-        error = target.activate()
-        assert not error, f"{target!r} must activate; error {error}"
-
-
-def _address_space(machine: Machine, name: str, vmid: int, base: int, ram: memoryview, physical: int) -> Addrspace:
+def _add_memory(
+    machine: Machine, addrspace: Addrspace, ipa: int, memory: memoryview, physical: int, access: int
+) -> None:
     partition = machine.hypervisor.root_partition
-    machine.memory.add_ram(physical, ram)
-    machine.memory.give(physical, len(ram), partition)
-    addrspace = Addrspace(partition, name, vmid=vmid)
-    extent = MemExtent(partition, name)
-    error = extent.configure(physical, len(ram), attributes(ACCESS_RWX))
+    machine.memory.add_ram(physical, memory)
+    machine.memory.give(physical, len(memory), partition)
+    extent = MemExtent(partition, addrspace.label)
+    error = extent.configure(physical, len(memory), attributes(access))
     assert not error, error
-    _activate(addrspace, extent)
-    error = map_extent(extent, addrspace, base, RWX_NORMAL_WRITE_BACK)
+    activate(extent)
+    error = map_extent(extent, addrspace, ipa, NORMAL_WRITE_BACK << 16 | access << 4 | access)
     assert not error, error
-    return addrspace
+
+
+def _add_flash(machine: Machine, addrspace: Addrspace, image: Image, physical: int) -> None:
+    flash = allocate(virt_map.FLASH_SIZE)
+    image.load_into(flash, virt_map.FLASH_BASE, is_zero=True)
+    _add_memory(machine, addrspace, virt_map.FLASH_BASE, flash, physical, ACCESS_READ | ACCESS_EXECUTE)
 
 
 def _make_vcpus(machine: Machine, config: VmConfig, addrspace: Addrspace, cspace: CSpace, vic: Vic) -> list[Thread]:
     partition = machine.hypervisor.root_partition
     group = VpmGroup(partition, config.name)
-    _activate(group)
+    activate(group)
     threads = [Thread(partition, f"{config.name}/{index}") for index in range(config.vcpus)]
     for index, thread in enumerate(threads):
         thread.cspace = cspace
@@ -147,7 +162,7 @@ def _make_vcpus(machine: Machine, config: VmConfig, addrspace: Addrspace, cspace
             thread.attach_vpm_group(group, index),
         ):
             assert not error, error
-    _activate(*threads)
+    activate(*threads)
     return threads
 
 
@@ -158,7 +173,7 @@ def _virq(virq: VirqConfig | None) -> device_tree.Interrupt | None:
 def _connect_doorbells(machine: Machine, parts: dict[str, Parts]) -> None:
     for config in machine.config.doorbells:
         doorbell = Doorbell(machine.hypervisor.root_partition, f"doorbell {config.label}")
-        _activate(doorbell)
+        activate(doorbell)
         machine.add_doorbell(config.label, doorbell)
         receiver = parts[config.receiver]
         rights = Doorbell.RIGHTS
@@ -180,7 +195,7 @@ def _connect_queues(machine: Machine, parts: dict[str, Parts]) -> None:
         queue = MsgQueue(
             machine.hypervisor.root_partition, f"message queue {config.label}", config.depth, config.max_message_size
         )
-        _activate(queue)
+        activate(queue)
         machine.add_message_queue(config.label, queue)
         ends = (
             (config.sender, True, MsgQueue.RIGHTS.SEND, config.send_virq, queue.send_source),
@@ -201,14 +216,15 @@ def _connect_queues(machine: Machine, parts: dict[str, Parts]) -> None:
 
 def _start(machine: Machine, parts: Parts) -> None:
     config, vm, layout = parts.config, parts.vm, parts.layout
-    vmid = parts.threads[0].addrspace.vmid
+    addrspace = parts.threads[0].addrspace
+    assert addrspace is not None
     tree = device_tree.build(
         device_tree.Description(
             memory=((parts.base, len(parts.ram)),),
             affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
             cpu=CPU_COMPATIBLE[config.cpu],
             chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=layout.ram_disk),
-            hypervisor=device_tree.Hypervisor(vmid, config.name, parts.resources),
+            hypervisor=device_tree.Hypervisor(addrspace.vmid, config.name, parts.resources),
         )
     )
     start = layout.device_tree - parts.base
@@ -216,15 +232,23 @@ def _start(machine: Machine, parts: Parts) -> None:
     error = parts.threads[0].power_on(layout.entry, layout.device_tree)
     assert not error, error
     _attach_devices(machine, vm, parts.vic)
+    if config.script:
+        vm.script = vm.console.script((step.expect, step.send) for step in config.script)
 
 
 def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
-    gic: Gic = machine.platform.gics[vic][0]
+    gic = controller_of(vic)
+    assert gic is not None
     engine = vm.engine
     engine.map_device(virt_map.GICD_BASE, virt_map.GICD_SIZE, gic.distributor)
     engine.map_device(virt_map.GICR_BASE, virt_map.GICR_SIZE * vic.max_vcpus, gic.redistributors)
 
-    vm.uart = uart = Pl011(vm.console.write, lambda level: gic.set_spi_level(32 + virt_map.PL011_SPI, level))
+    vm.uart = uart = Pl011(
+        vm.console.write,
+        lambda level: gic.set_spi_level(32 + virt_map.PL011_SPI, level),
+        vm.console.take_input,
+    )
+    vm.console.on_input = uart.refill
     engine.map_device(virt_map.PL011_BASE, virt_map.PL011_SIZE, uart)
     scheduler = machine.scheduler
     clock = Pl031(
@@ -232,5 +256,5 @@ def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
         lambda level: gic.set_spi_level(32 + virt_map.PL031_SPI, level),
         scheduler.deadlines_changed,
     )
-    scheduler.add_timer(clock.deadline, clock.expire)
+    scheduler.add_timer(clock, clock.deadline, clock.expire)
     engine.map_device(virt_map.PL031_BASE, virt_map.PL031_SIZE, clock)

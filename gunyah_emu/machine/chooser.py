@@ -1,7 +1,8 @@
 """The one source of choice.
 
-Whatever could be otherwise without breaking a specification is asked here: which vCPU runs next, for how long, what random numbers
-are.  So a run is a function of its inputs and its seed, and an explorer of schedules is another `Chooser`.
+Whatever could be otherwise without breaking a specification is asked here: which vCPU runs next, for how long, what
+random numbers are.  So a run is a function of its inputs and its seed, and an explorer of schedules is another
+`Chooser`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Chooser:
         return ready.popleft()
 
     def slice_length(self, vcpu: VCpu, others_ready: bool) -> int:
-        """Instructions the slice may last.  A vCPU that is alone gets longer slices: they cost less and decide nothing."""
+        """Instructions the slice may last.  A vCPU that is alone gets longer slices: they cost less and decide
+        nothing."""
         return self.quantum if others_ready else self.quantum * 10
 
     def entropy(self, count: int) -> bytes:

@@ -11,7 +11,9 @@ from typing import Protocol
 class Running(Protocol):
     """The part of an engine that the clock looks at while a slice runs."""
 
-    retired: int
+    @property
+    def retired(self) -> int:
+        """Instructions of the slice so far."""
 
 
 class Clock:

@@ -1,6 +1,7 @@
 """What a guest's exits mean when the hypercall table does not answer them: SMCCC calls, semihosting, unknown things.
 
-Unknown things are told once for each place: a guest that polls a register that is not modelled must not flood its reader.
+Unknown things are told once for each place: a guest that polls a register that is not modelled must not flood its
+reader.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Exits(ExitHandler):
 
         return Semihosting(self._vm.console, thread.read_memory, write, self._machine.clock.now, self._vm.command_line)
 
-    def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:  # noqa: FBT001
+    def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:
         """A system register that nothing models: UNDEFINED for the guest."""
         self._tell(f"{'read' if is_read else 'write'} of unknown system register {encoding_name(encoding)}", vcpu, pc)
 

@@ -1,4 +1,5 @@
-"""The machine: VMs, hypervisor, clock and scheduler, and the few methods that a test or a command line needs of them."""
+"""The machine: VMs, hypervisor, clock and scheduler, and the few methods that a test or a command line needs of
+them."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from gunyah_emu.devices.console import Console
 from gunyah_emu.hypervisor.fatal import HypervisorFatal
 from gunyah_emu.hypervisor.hypervisor import Hypervisor
 from gunyah_emu.hypervisor.memory import PhysicalMemory
+from gunyah_emu.hypervisor.thread import BLOCK_SUSPEND
 from gunyah_emu.machine.chooser import Chooser
 from gunyah_emu.machine.clock import Clock
 from gunyah_emu.machine.config import MachineConfig
@@ -78,7 +80,9 @@ class Machine:
         return cls(MachineConfig.from_toml(path), seed=seed, way=way)
 
     @classmethod
-    def from_images(cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None) -> Machine:
+    def from_images(
+        cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None
+    ) -> Machine:
         """One VM for each image, with defaults for everything else."""
         return cls(MachineConfig.from_images(paths), seed=seed, way=way)
 
@@ -106,6 +110,10 @@ class Machine:
     def add_message_queue(self, label: int, queue: MsgQueue) -> None:
         """Let `message_queue` find it; the machine's builder calls this."""
         self._queues[label] = queue
+
+    def add_device(self, base: int, size: int, device: Device) -> None:
+        """Put a device into physical memory, for a root VM to map."""
+        self._devices[base] = (size, device)
 
     def device_at(self, address: int) -> Device | None:
         """The device at a physical address that a root VM's guest may map."""
@@ -145,7 +153,9 @@ class Machine:
         if status is None:
             status = next((vm.exit_status for vm in self.vms if vm.exit_status), 0)
         elif reason is Reason.IDLE:
-            self.messages += [f"VM '{vm.name}' waits and nothing can wake it" for vm in self.vms if vm.exit_status is None]
+            self.messages += [
+                f"VM '{vm.name}' waits and nothing can wake it" for vm in self.vms if vm.exit_status is None
+            ]
         messages, self.messages[:] = tuple(self.messages), ()
         events = () if self._memory_sink is None else tuple(self._memory_sink.events)
         return Outcome(reason, status, self.clock.instructions, self.clock.now(), messages, events)
@@ -155,7 +165,8 @@ class Machine:
         assert vcpu is not None
         place = vcpu.vm.describe(vcpu.vm.engine.registers(vcpu.index).pc)
         self.messages.append(
-            f"VM '{vcpu.vm.name}' vCPU {vcpu.index} at {place}: {fatal.reason}; this stops the real hypervisor and everything on it"
+            f"VM '{vcpu.vm.name}' vCPU {vcpu.index} at {place}: {fatal.reason}; "
+            "this stops the real hypervisor and everything on it"
         )
 
     def fatal(self, message: str) -> None:
@@ -174,10 +185,14 @@ class Machine:
         if immediate:
             x[0] = NO_SUCH_CALL
             return
-        registers = list(x[:18])
+        registers = list(x[:8])
         if self._smccc.call(vcpu.thread, registers):
             for number, value in enumerate(registers):
                 x[number] = value
+        elif vcpu.on:
+            vcpu.by_smccc = True
+            vcpu.block()
+            vcpu.waiting = bool(vcpu.thread.blocks & BLOCK_SUSPEND)
 
     # watching
 
@@ -200,11 +215,13 @@ class Machine:
         self._memory_sink = MemorySink(capacity)
         self.record(self._memory_sink)
 
-    def new_vm(self, name: str) -> VirtualMachine:
+    def new_vm(self, name: str, *, configured: bool) -> VirtualMachine:
         """A VM that has nothing yet but a console."""
         taken = {vm.name for vm in self.vms}
-        unique = next(candidate for n in range(1, len(taken) + 2) if (candidate := name if n == 1 else f"{name}-{n}") not in taken)
-        vm = VirtualMachine(self, unique, Console())
+        unique = next(
+            candidate for n in range(1, len(taken) + 2) if (candidate := name if n == 1 else f"{name}-{n}") not in taken
+        )
+        vm = VirtualMachine(self, unique, Console(), configured=configured)
         vm.console.sink = lambda data: self._on_console(unique, data) if self._on_console is not None else None
         self.vms.append(vm)
         return vm
@@ -219,11 +236,14 @@ class Machine:
     def close(self) -> None:
         """Give back the engines and finish what is being recorded."""
         self._close_tracing(complete=True)
+        self.platform.close_doomed()
         for vm in self.vms:
             vm.close()
 
     def __enter__(self) -> Machine:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()

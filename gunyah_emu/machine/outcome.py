@@ -31,11 +31,12 @@ class Outcome(NamedTuple):
 
     Arguments:
         reason: why it ended.
-        exit_status: of the first VM, in the order of the machine file, that ended with a status other than 0; when the run ended for
-            another reason than that every VM exited, the documented status of that reason.
+        exit_status: of the first VM, in the order of the machine file, that ended with a status other than 0; when the
+            run ended for another reason than that every VM exited, the documented status of that reason.
         instructions: retired since the machine was made, by all vCPUs.
         virtual_ns: virtual time since the machine was made.
-        messages: what a person should know, one sentence each: unknown accesses, exception loops, VMs that had not ended.
+        messages: what a person should know, one sentence each: unknown accesses, exception loops, VMs that had not
+            ended.
         events: what was recorded in memory, oldest first; empty unless `Machine.record_events` was called.
     """
 

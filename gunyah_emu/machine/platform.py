@@ -1,7 +1,8 @@
 """What the hypervisor asks of the machine, answered: address spaces get engines, threads get vCPUs, VICs get GICs.
 
-VMs of a machine file and VMs that a root guest makes come through here alike.  An address space's engine is created when the first thread in it
-is powered on; what was mapped until then is mapped at that moment, what changes later is followed.
+VMs of a machine file and VMs that a root guest makes come through here alike.  An address space's engine is created
+when the first thread in it is powered on; what was mapped until then is mapped at that moment, what changes later is
+followed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gunyah_emu.cpu import CallTable, open_engine
-from gunyah_emu.gic import MODELS, Gic
+from gunyah_emu.gic import MODELS
+from gunyah_emu.hypervisor.thread import REGISTER_SP_EL
 from gunyah_emu.machine.exits import Exits
 from gunyah_emu.machine.slot import Slot
 from gunyah_emu.machine.vm import VCpu, VirtualMachine
+from gunyah_emu.machine.wired_gic import WiredGic, controller_of
 
 if TYPE_CHECKING:
     from gunyah_emu.cpu import Device
@@ -38,28 +41,18 @@ class MachinePlatform:
         self.machine = machine
         self.by_addrspace: dict[Addrspace, VirtualMachine] = {}
         self.vcpus: dict[Thread, VCpu] = {}
-        self.gics: dict[Vic, tuple[Gic, list[VCpu | None]]] = {}
+        self._doomed: list[VirtualMachine] = []
         self.nanoseconds = machine.clock.now
         self.entropy = machine.chooser.entropy
 
     # interrupt controllers
 
-    def interrupt_controller(self, vic: Vic) -> Gic:
+    def interrupt_controller(self, vic: Vic) -> WiredGic:
         """A GIC of the model that the machine chose for the VIC's VM."""
-        lines: list[VCpu | None] = [None] * vic.max_vcpus
-
-        def raise_irq(index: int, level: bool) -> None:
-            vcpu = lines[index]
-            if vcpu is not None:
-                vcpu.vm.engine.set_irq(vcpu.index, level)
-                if level and vcpu.waiting:
-                    self.machine.wake(vcpu)
-
         model = MODELS[self.machine.gic_models.get(vic, self.machine.default_gic_model)]
-        gic = Gic(vic.max_vcpus, vic.max_virqs, raise_irq, model)
-        self.gics[vic] = gic, lines
+        gic = WiredGic(self.machine, vic.max_vcpus, vic.max_virqs, model)
         if (tracing := self.machine.tracing) is not None:
-            tracing.watch(gic, lines)
+            tracing.watch(gic)
         return gic
 
     # vCPUs
@@ -72,20 +65,23 @@ class MachinePlatform:
         if vcpu is None:
             vcpu = self._new_vcpu(vm, thread)
         vm.engine.reset(vcpu.index, pc=entry, x0=context, mpidr=thread.mpidr)
+        if (stack := thread.registers.get((REGISTER_SP_EL, 1))) is not None:
+            vm.engine.registers(vcpu.index).sp = stack
         if vcpu.gic is not None:
             vm.engine.set_irq(vcpu.index, vcpu.gic.cpu_interfaces[thread.vic_index].line)
         vcpu.on = True
-        vcpu.waiting = False
+        vcpu.waiting = vcpu.blocked = False
         if (tracing := self.machine.tracing) is not None:
             tracing.started(vcpu, entry, context)
-        self.machine.scheduler.ready.append(vcpu)
+        if not thread.blocks:
+            self.machine.scheduler.ready.append(vcpu)
 
     def _new_vcpu(self, vm: VirtualMachine, thread: Thread) -> VCpu:
         index = vm.threads.index(thread) if thread in vm.threads else len(vm.threads)
         assert index < vm.vcpu_slots
         engine, scheduler, clock = vm.engine, self.machine.scheduler, self.machine.clock
         timer = engine.timers[index]
-        gic, lines = self.gics[thread.vic] if thread.vic is not None else (None, [])
+        gic = controller_of(thread.vic)
         vcpu = self.vcpus[thread] = VCpu(vm, index, thread, gic, timer)
         if index == len(vm.threads):
             vm.threads.append(thread)
@@ -93,23 +89,20 @@ class MachinePlatform:
         vm.vcpus[index] = vcpu
         engine.callers[index] = thread
         thread.translate = partial(engine.translate, index)
-        thread.completed = partial(self._completed, vcpu)
+        thread.completed = vcpu.complete
+        if gic is not None:
+            thread.pending_wakeup = partial(getattr, gic.cpu_interfaces[thread.vic_index], "line")
 
         def expire() -> None:
             engine.set_clock(clock.now() - engine.retired)
             timer.update()
 
         timer.changed = scheduler.deadlines_changed
-        scheduler.add_timer(timer.deadline, expire)
+        scheduler.add_timer(vcpu, timer.deadline, expire)
         if gic is not None:
-            lines[thread.vic_index] = vcpu
+            gic.lines[thread.vic_index] = vcpu
             timer.level = partial(gic.set_private_level, thread.vic_index)
         return vcpu
-
-    def _completed(self, vcpu: VCpu, results: tuple[int, ...]) -> None:
-        """A hypercall that had blocked the vCPU is answered: it goes on."""
-        vcpu.vm.engine.complete(vcpu.index, results)
-        self.machine.scheduler.ready.append(vcpu)
 
     def vcpu_stopped(self, thread: Thread) -> None:
         """The vCPU is off: PSCI CPU_OFF, a hypercall, or its thread died."""
@@ -130,8 +123,13 @@ class MachinePlatform:
             scheduler.ready.appendleft(vcpu)
 
     def run_proxied(self, caller: Thread, vcpu: Thread) -> bool:
-        """`vcpu_run`: the vCPU runs on the caller's time until it cannot go on."""
-        return self.machine.proxies.run(caller, vcpu)
+        """`vcpu_run`: the caller is blocked while the vCPU runs; it runs next."""
+        target = self.vcpus.get(vcpu)
+        if target is None or not target.on:
+            return False
+        self.vcpus[caller].block()
+        self.machine.scheduler.ready.appendleft(target)
+        return True
 
     # address spaces
 
@@ -139,15 +137,21 @@ class MachinePlatform:
         """The VM of an address space, with an engine under it."""
         vm = self.by_addrspace.get(addrspace)
         if vm is None:
-            vm = self.by_addrspace[addrspace] = self.machine.new_vm(addrspace.label or f"vmid-{addrspace.vmid}")
+            vm = self.by_addrspace[addrspace] = self._new_vm(addrspace)
         if not hasattr(vm, "engine"):
             self._open(vm, addrspace)
         return vm
 
+    def _new_vm(self, addrspace: Addrspace) -> VirtualMachine:
+        self.close_doomed()
+        return self.machine.new_vm(addrspace.label or f"vmid-{addrspace.vmid}", configured=False)
+
     def _open(self, vm: VirtualMachine, addrspace: Addrspace) -> None:
         machine = self.machine
         hypervisor = machine.hypervisor
-        vm.slots = [Slot(self._interface_of(vm.threads[n]) if n < len(vm.threads) else None) for n in range(vm.vcpu_slots)]
+        vm.slots = [
+            Slot(self._interface_of(vm.threads[n]) if n < len(vm.threads) else None) for n in range(vm.vcpu_slots)
+        ]
         vm.engine = open_engine(
             vcpus=vm.vcpu_slots,
             cpu_model=vm.cpu_model,
@@ -162,7 +166,26 @@ class MachinePlatform:
             self.vdevice_attached(addrspace, vdevice)
 
     def _interface_of(self, thread: Thread) -> CpuInterface | None:
-        return None if thread.vic is None else self.gics[thread.vic][0].cpu_interfaces[thread.vic_index]
+        gic = controller_of(thread.vic)
+        return None if gic is None else gic.cpu_interfaces[thread.vic_index]
+
+    def addrspace_destroyed(self, addrspace: Addrspace) -> None:
+        """Nothing runs in it any more: its engine goes, but not under the feet of a vCPU that just killed itself."""
+        vm = self.by_addrspace.pop(addrspace, None)
+        if vm is not None:
+            for thread in vm.threads:
+                vcpu = self.vcpus.pop(thread, None)
+                if vcpu is not None:
+                    self.machine.scheduler.remove_timer(vcpu)
+            vm.threads = []
+            self._doomed.append(vm)
+
+    def close_doomed(self) -> None:
+        """Free the engines of VMs that are gone; never called from inside a slice."""
+        for vm in self._doomed:
+            vm.close()
+            self.machine.vms.remove(vm)
+        self._doomed.clear()
 
     def _opened(self, addrspace: Addrspace) -> VirtualMachine | None:
         vm = self.by_addrspace.get(addrspace)
@@ -192,8 +215,9 @@ class MachinePlatform:
             vm.engine.map_device(vdevice.base, vdevice.size, self._registers(vdevice))
 
     def _registers(self, vdevice: Vdevice) -> Device:
-        gic, _ = self.gics[vdevice.vic]
-        return gic.distributor if vdevice.vcpu is None else gic.redistributors.frame(vdevice.vcpu.vic_index)
+        gic = controller_of(vdevice.vic)
+        assert gic is not None
+        return gic.distributor if vdevice.vcpu is None else gic.redistributors.frames[vdevice.vcpu.vic_index]
 
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """The range is a hole again."""
@@ -203,16 +227,19 @@ class MachinePlatform:
 
     # the end of a VM
 
-    def vcpu_suspended(self, thread: Thread, entry: int | None, context: int) -> bool:
-        """PSCI CPU_SUSPEND: wait for an interrupt; after a power-down the vCPU begins again at `entry`."""
-        return self.machine.suspend(self.vcpus[thread], entry, context)
+    def system_off(self, thread: Thread) -> bool:
+        """PSCI SYSTEM_OFF ends a VM of the machine file with status 0; of a VM that a guest made, that guest is
+        told."""
+        return self._end(thread, "PSCI SYSTEM_OFF")
 
-    def system_off(self, thread: Thread) -> None:
-        """PSCI SYSTEM_OFF: the VM ends with status 0."""
-        self.vcpus[thread].vm.exit(0, "PSCI SYSTEM_OFF")
+    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> bool:
+        """PSCI SYSTEM_RESET ends the VM: Gunyah's resource manager starts it again only when its owner asks."""
+        return self._end(
+            thread, "PSCI SYSTEM_RESET" if not reset_type else f"PSCI SYSTEM_RESET2 {reset_type:#x} {cookie:#x}"
+        )
 
-    def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> None:
-        """PSCI SYSTEM_RESET: Gunyah's resource manager ends a VM that resets itself; it starts again only when its owner asks."""
-        self.vcpus[thread].vm.exit(0, "PSCI SYSTEM_RESET" if reset_type == 0 else f"PSCI SYSTEM_RESET2 ({reset_type:#x}, {cookie:#x})")
-
-
+    def _end(self, thread: Thread, reason: str) -> bool:
+        vm = self.vcpus[thread].vm
+        if vm.configured:
+            vm.exit(0, reason)
+        return vm.configured

@@ -1,8 +1,9 @@
 """Runs one vCPU at a time, in slices whose ends depend on the machine's state alone.
 
-Round robin over the vCPUs that are ready.  A slice ends when its instructions are spent, when the vCPU waits in WFI or goes off, or at
-the next timer deadline; a doorbell that wakes a waiting vCPU shortens the slice that runs.  When every vCPU waits, time jumps
-to the next deadline.  Real parallelism was rejected: Unicorn holds Python's lock, and its order would be the host's.
+Round robin over the vCPUs that are ready.  A slice ends when its instructions are spent, when the vCPU waits in WFI or
+goes off, or at the next timer deadline; a doorbell that wakes a waiting vCPU shortens the slice that runs.  When every
+vCPU waits, time jumps to the next deadline.  Real parallelism was rejected: Unicorn holds Python's lock, and its order
+would be the host's.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from gunyah_emu.machine.vm import VCpu
 
 WAKE_LATENCY = 1_000
-"""Instructions that the running vCPU may still execute after it woke another: enough to reach its own WFI, which saves a switch."""
+"""Instructions that the running vCPU may still execute after it woke another: enough to reach its own WFI, which saves
+a switch."""
 
 NEVER = 1 << 63
 """A deadline that does not come."""
+
+
+class RetryAccess(Exception):  # noqa: N818 - it is no error
+    """Raised by what is on the bus: the access is not done; the vCPU makes it again when it runs the next time."""
 
 
 class Reason(enum.Enum):
@@ -56,7 +62,7 @@ class Scheduler:
         self.last: VCpu | None = None
         #: virtual time of the earliest timer deadline; refreshed when `deadlines_changed`
         self.deadline = NEVER
-        self._timers: list[tuple[Callable[[], int | None], Callable[[], None]]] = []
+        self._timers: dict[object, tuple[Callable[[], int | None], Callable[[], None]]] = {}
         #: set by whoever ends the run from inside a slice
         self.ended: Reason | None = None
 
@@ -79,18 +85,25 @@ class Scheduler:
         if self.current is not None:
             self.current.vm.engine.request_stop()
 
-    def add_timer(self, deadline: Callable[[], int | None], expire: Callable[[], None]) -> None:
+    def add_timer(self, owner: object, deadline: Callable[[], int | None], expire: Callable[[], None]) -> None:
         """Have a timer served.
 
         Arguments:
+            owner: whose it is; one timer each.
             deadline: the virtual time at which it wants to be served, or None.
             expire: called when that time has come, or another timer's has.
         """
-        self._timers.append((deadline, expire))
+        self._timers[owner] = deadline, expire
+
+    def remove_timer(self, owner: object) -> None:
+        """The timer is gone."""
+        del self._timers[owner]
 
     def deadlines_changed(self) -> None:
         """A timer was programmed: look for the earliest deadline again, and let the running slice end by it."""
-        self.deadline = min((when for deadline, _ in self._timers if (when := deadline()) is not None), default=NEVER)
+        self.deadline = min(
+            (when for deadline, _ in self._timers.values() if (when := deadline()) is not None), default=NEVER
+        )
         if self.current is not None and self.deadline < NEVER:
             self.current.vm.engine.shorten(max(self.deadline - self.clock.now(), 1))
 
@@ -133,20 +146,22 @@ class Scheduler:
         self.current = self.last = vcpu
         try:
             stop = engine.run(vcpu.index, budget)
+        except RetryAccess:
+            stop = Stop.REQUESTED
         finally:
             self.current = None
             clock.running = None
             clock.instructions += engine.retired
-        if not vcpu.on:
+        if not vcpu.on or vcpu.blocked:
             return
         if stop is Stop.WFI:
             vcpu.vm.wait(vcpu)
         elif stop is Stop.EXCEPTION_LOOP:
             vcpu.vm.exception_loop(vcpu)
-        else:
-            self.ready.append(vcpu)
+        elif not vcpu.thread.blocks:
+            vcpu.slice_ended()
 
     def _expire(self) -> None:
-        for _, expire in self._timers:
+        for _, expire in list(self._timers.values()):
             expire()
         self.deadlines_changed()

@@ -1,7 +1,7 @@
 """A place for a vCPU in an engine, and the GIC system registers that are seen there.
 
-Which GIC a vCPU belongs to may be known only after the engine exists: a root guest attaches threads while it runs.  Where it is known the registers are
-the interface's own methods; where it is not, they look for it at each access.
+Which GIC a vCPU belongs to may be known only after the engine exists: a root guest attaches threads while it runs.
+Where it is known the registers are the interface's own methods; where it is not, they look for it at each access.
 """
 
 from __future__ import annotations

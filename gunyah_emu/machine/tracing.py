@@ -1,7 +1,7 @@
 """Turns what the hypervisor and the GICs tell their observers into events that know their cause.
 
-Attached only while somebody records; without it no observer exists anywhere.  Causes are found by remembering, per vCPU and INTID, which event
-made the interrupt pending, and by knowing which hypercall is being carried out.
+Attached only while somebody records; without it no observer exists anywhere.  Causes are found by remembering, per vCPU
+and INTID, which event made the interrupt pending, and by knowing which hypercall is being carried out.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gunyah_emu.events import Recorder
+from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
     from gunyah_emu.abi.declare import Declaration
     from gunyah_emu.events import Sink
-    from gunyah_emu.gic import Gic
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.hypervisor.virq import VirqSource
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
+    from gunyah_emu.machine.wired_gic import WiredGic
 
 
 class GicTracing:
@@ -59,7 +60,7 @@ class GicTracing:
         """The guest ended it; what becomes pending again by that is caused by it."""
         self._emit("irq_ended", vcpu, intid, self._last.get((vcpu, intid), 0))
 
-    def unknown_register(self, frame: str, offset: int, write: bool) -> None:  # noqa: FBT001  # the observer's shape
+    def unknown_register(self, frame: str, offset: int, write: bool) -> None:
         """A reserved register was accessed."""
         place = next((line for line in self._lines if line is not None), None)
         what = f"{'write' if write else 'read'} of reserved {frame} register at offset {offset:#x}"
@@ -78,21 +79,24 @@ class Tracing:
         self._recorder = Recorder(machine.clock.now, ())
         self._call = 0
         machine.hypervisor.observer = self
-        for gic, lines in machine.platform.gics.values():
-            self.watch(gic, lines)
+        for gic in self._gics():
+            self.watch(gic)
 
     def add(self, sink: Sink) -> None:
         """Write events to one more sink."""
         self._recorder.sinks = (*self._recorder.sinks, sink)
 
-    def watch(self, gic: Gic, lines: list[VCpu | None]) -> None:
+    def _gics(self) -> list[WiredGic]:
+        return [gic for vic in self._machine.hypervisor.vics if (gic := controller_of(vic)) is not None]
+
+    def watch(self, gic: WiredGic) -> None:
         """Observe a GIC."""
-        gic.observer = GicTracing(self._recorder, lines)
+        gic.observer = GicTracing(self._recorder, gic.lines)
 
     def close(self, *, complete: bool) -> None:
         """Observe no longer, and close the sinks."""
         self._machine.hypervisor.observer = None
-        for gic, _ in self._machine.platform.gics.values():
+        for gic in self._gics():
             gic.observer = None
         self._recorder.close(complete=complete)
 
@@ -118,7 +122,7 @@ class Tracing:
         """PSCI, TRNG or SMCCC."""
         self._recorder.cause = self._recorder.emit("service", *self._place(caller), (name, list(arguments)), 0)
 
-    def asserted(self, source: VirqSource, level: bool) -> None:  # noqa: FBT001  # the observer's shape
+    def asserted(self, source: VirqSource, level: bool) -> None:
         """An object asserts its vIRQ; that it becomes pending is caused by this."""
         fields = (_name(source), source.virq, level)
         self._recorder.cause = self._recorder.emit("virq_assert", self._owner(source), -1, fields)

@@ -1,13 +1,14 @@
 """A VM: an address space with an engine under it, its vCPUs, its interrupt controllers and its console.
 
-VMs of a machine file and VMs that a root guest makes by hypercalls come to life in the same way: the platform makes a `VirtualMachine` when an
-address space first needs one, and a `VCpu` when a thread is powered on.
+VMs of a machine file and VMs that a root guest makes by hypercalls come to life in the same way: the platform makes a
+`VirtualMachine` when an address space first needs one, and a `VCpu` when a thread is powered on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gunyah_emu.hypervisor.thread import BLOCK_SUSPEND
 from gunyah_emu.machine.scheduler import Reason
 
 MAX_VCPUS = 8
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gunyah_emu.cpu import Engine, GenericTimer
     from gunyah_emu.devices.console import Console
     from gunyah_emu.devices.pl011 import Pl011
+    from gunyah_emu.devices.script import Script
     from gunyah_emu.gic import Gic
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.machine.machine import Machine
@@ -34,7 +36,7 @@ class VCpu:
         gic: the interrupt controller that it is attached to, if any; `thread.index` is its number there.
     """
 
-    __slots__ = ("gic", "index", "on", "thread", "timer", "vm", "waiting", "wake_cause")
+    __slots__ = ("blocked", "by_smccc", "gic", "index", "on", "thread", "timer", "vm", "waiting", "wake_cause")
 
     def __init__(self, vm: VirtualMachine, index: int, thread: Thread, gic: Gic | None, timer: GenericTimer) -> None:
         self.vm = vm
@@ -43,18 +45,51 @@ class VCpu:
         self.gic = gic
         self.timer = timer
         self.on = False
+        #: in WFI or suspended: an interrupt wakes it
         self.waiting = False
+        #: in a hypercall whose results come later
+        self.blocked = False
+        #: that call came by the SMCCC encoding
+        self.by_smccc = False
         self.wake_cause = 0
+
+    def block(self) -> None:
+        """The vCPU's call is not answered yet: it executes nothing until `complete`."""
+        self.blocked = True
+        self.vm.engine.request_stop()
+
+    def complete(self, results: tuple[int, ...]) -> None:
+        """The call that blocked it is answered."""
+        if self.by_smccc:
+            x = self.vm.engine.registers(self.index).x
+            for number, value in enumerate(results):
+                x[number] = value
+        else:
+            self.vm.engine.complete(self.index, results)
+        self.blocked = self.by_smccc = False
+        scheduler = self.vm.machine.scheduler
+        if scheduler.current is not self and not self.thread.blocks:
+            scheduler.ready.append(self)
 
     def wake(self) -> None:
         """Go on after a wait: an interrupt is there."""
         self.waiting = False
         thread = self.thread
         if thread.blocks:
+            was_suspended = thread.blocks & BLOCK_SUSPEND
             thread.wake()
-            if thread.blocks:  # only its proxy scheduler lets it run
+            if (
+                thread.blocks or was_suspended
+            ):  # its proxy scheduler lets it run, or its call is complete and it is ready
                 return
         self.vm.machine.scheduler.wake(self)
+
+    def slice_ended(self) -> None:
+        """It could go on: it waits for its next turn, or gives the word back to the vCPU that runs it."""
+        if self.thread.proxy is not None:
+            self.thread.slice_ended()
+        else:
+            self.vm.machine.scheduler.ready.append(self)
 
     def __repr__(self) -> str:
         return f"<VCpu {self.vm.name}/{self.index}>"
@@ -67,12 +102,15 @@ class VirtualMachine:
         machine: the machine it belongs to.
         name: for people; unique in the machine.
         console: what it prints to and reads from.
+        configured: it is one of the machine file's, and the machine ends when all of those have ended; a guest made it
+            otherwise.
 
     The engine is created when the first vCPU starts, or by the machine's builder.
     """
 
-    def __init__(self, machine: Machine, name: str, console: Console) -> None:
+    def __init__(self, machine: Machine, name: str, console: Console, *, configured: bool) -> None:
         self.machine = machine
+        self.configured = configured
         self.name = name
         self.console = console
         #: how many vCPUs its engine has room for
@@ -86,6 +124,8 @@ class VirtualMachine:
         self.slots: list[Slot] = []
         self.images: list[Image] = []
         self.uart: Pl011 | None = None
+        #: who sits at the console, when a machine file says so
+        self.script: Script | None = None
         self.exit_status: int | None = None
         self.exit_reason = ""
         self.engine: Engine
@@ -111,7 +151,7 @@ class VirtualMachine:
             tracing.exit(self, status, reason)
         for vcpu in self.vcpus.values():
             self.stop(vcpu)
-        if all(vm.exit_status is not None for vm in self.machine.vms):
+        if all(vm.exit_status is not None for vm in self.machine.vms if vm.configured):
             self.machine.scheduler.end(Reason.EXITED)
 
     def stop(self, vcpu: VCpu) -> None:

@@ -1,7 +1,7 @@
 """`make bench`: medians of five runs, each run a process of its own, what is compared run in turn.
 
-Every figure is a number, or null where it cannot be had here (QEMU is not installed).  Machines are noisy: compare ratios of one
-run, not figures of two.
+Every figure is a number, or null where it cannot be had here (QEMU is not installed).  Machines are noisy: compare
+ratios of one run, not figures of two.
 """
 
 import argparse
@@ -75,11 +75,15 @@ def cold_start(figures: Figures) -> None:
 
 
 def creation(figures: Figures) -> None:
-    figures.setdefault("machine_create_ms", []).append(measured(GUESTS / "hello" / "machine.toml", "--create")["machine_create_ms"])
+    figures.setdefault("machine_create_ms", []).append(
+        measured(GUESTS / "hello" / "machine.toml", "--create")["machine_create_ms"]
+    )
 
 
 def memory(figures: Figures) -> None:
-    figures.setdefault("peak_memory_mib", []).append(measured(GUESTS / "doorbell_irq" / "machine.toml")["peak_memory_mib"])
+    figures.setdefault("peak_memory_mib", []).append(
+        measured(GUESTS / "doorbell_irq" / "machine.toml")["peak_memory_mib"]
+    )
 
 
 BENCHMARKS: dict[str, Callable[[Figures], None]] = {
@@ -94,7 +98,12 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "peak_memory_mib": memory,
 }
 KEYS = [
-    *(f"guest_mips.{load}.mmu_{mmu}.{who}" for load in ("tight", "c") for mmu in ("off", "on") for who in ("emulator", "qemu")),
+    *(
+        f"guest_mips.{load}.mmu_{mmu}.{who}"
+        for load in ("tight", "c")
+        for mmu in ("off", "on")
+        for who in ("emulator", "qemu")
+    ),
     "hypercalls_per_s.identify",
     "hypercalls_per_s.doorbell_send",
     "msgqueue_pairs_per_s",
@@ -114,7 +123,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "bench.json")
     arguments = parser.parse_args()
     chosen = {
-        name: benchmark for name, benchmark in BENCHMARKS.items() if not arguments.names or name.startswith(tuple(arguments.names))
+        name: benchmark
+        for name, benchmark in BENCHMARKS.items()
+        if not arguments.names or name.startswith(tuple(arguments.names))
     }
     figures: Figures = {}
     console = Console()
@@ -129,7 +140,13 @@ def main() -> int:
     table = Table("figure", "median", "min", "max", title=f"medians of {arguments.runs}")
     for key, value in result.items():
         if value is not None:
-            table.add_row(key, *(f"{number:,.4g}" if number < 1000 else f"{number:,.0f}" for number in (value, min(figures[key]), max(figures[key]))))
+            table.add_row(
+                key,
+                *(
+                    f"{number:,.4g}" if number < 1000 else f"{number:,.0f}"
+                    for number in (value, min(figures[key]), max(figures[key]))
+                ),
+            )
     console.print(table)
     partial = arguments.output.with_suffix(".partial")
     partial.write_text(json.dumps(result, indent=2) + "\n")

@@ -48,7 +48,9 @@ def test_a_run_that_is_cut_short_leaves_an_older_trace_alone(tmp_path):
 
 
 def test_an_impossible_trace_file_is_the_users_mistake(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere/run\.jsonl: the trace file cannot be written: No such file or directory"):
+    with pytest.raises(
+        UserError, match=r"nowhere/run\.jsonl: the trace file cannot be written: No such file or directory"
+    ):
         JsonLinesSink(tmp_path / "nowhere" / "run.jsonl")
 
 

@@ -1,0 +1,46 @@
+"""A GIC whose IRQ lines end at the machine's vCPUs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gunyah_emu.gic import Gic, Model
+
+if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.machine.machine import Machine
+    from gunyah_emu.machine.vm import VCpu
+
+
+class WiredGic(Gic):
+    """A VIC's GIC.
+
+    Arguments:
+        machine: where its vCPUs run.
+        vcpus, spis: its geometry.
+        model: which GIC it is.
+
+    Attributes:
+        lines: the vCPU at each CPU interface, as far as they were powered on.
+    """
+
+    def __init__(self, machine: Machine, vcpus: int, spis: int, model: Model) -> None:
+        self.lines: list[VCpu | None] = [None] * vcpus
+        lines = self.lines
+
+        def raise_irq(index: int, level: bool) -> None:
+            vcpu = lines[index]
+            if vcpu is not None:
+                vcpu.vm.engine.set_irq(vcpu.index, level)
+                if level and vcpu.waiting:
+                    machine.wake(vcpu)
+
+        super().__init__(vcpus, spis, raise_irq, model)
+
+
+def controller_of(vic: Vic | None) -> WiredGic | None:
+    """The GIC of a VIC; None while it is not active."""
+    if vic is None or vic.controller is None:
+        return None
+    assert isinstance(vic.controller, WiredGic)
+    return vic.controller
