@@ -30,8 +30,7 @@ def machine_file() -> Path:
 
 
 def journey(events: Iterable[Event]) -> list[str]:
-    """The first interrupt that was taken, from the hypercall in one VM to the acknowledgement in the other, a line a
-    step."""
+    """The first interrupt that was taken, from its hypercall to its acknowledgement, a line a step."""
     by_seq = {event.seq: event for event in events}
     taken = next((event for event in by_seq.values() if event.kind == "irq_acknowledged"), None)
     chain: list[Event] = []

@@ -1,5 +1,4 @@
-"""A configuration becomes a machine: memory, objects, capabilities, device trees, and the first vCPU of each VM powered
-on.
+"""A configuration becomes a machine, with the first vCPU of each VM powered on.
 
 VMs are made of the same objects that a root guest would make by hypercalls, in the order that works there (recorded):
 VIC, threads with their attachments, VPM group, activation, power.  A guest learns of its capabilities from its device

@@ -36,8 +36,7 @@ class Chooser:
         return ready.popleft()
 
     def slice_length(self, vcpu: VCpu, others_ready: bool) -> int:
-        """Instructions the slice may last.  A vCPU that is alone gets longer slices: they cost less and decide
-        nothing."""
+        """Instructions the slice may last; more for a vCPU that is alone: that costs less and decides nothing."""
         return self.quantum if others_ready else self.quantum * 10
 
     def entropy(self, count: int) -> bytes:

@@ -1,5 +1,4 @@
-"""The machine: VMs, hypervisor, clock and scheduler, and the few methods that a test or a command line needs of
-them."""
+"""The machine: VMs, hypervisor, clock and scheduler, and what a test or a command line needs of them."""
 
 from __future__ import annotations
 

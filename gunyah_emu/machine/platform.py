@@ -228,8 +228,7 @@ class MachinePlatform:
     # the end of a VM
 
     def system_off(self, thread: Thread) -> bool:
-        """PSCI SYSTEM_OFF ends a VM of the machine file with status 0; of a VM that a guest made, that guest is
-        told."""
+        """PSCI SYSTEM_OFF ends a VM of the machine file; of a VM that a guest made, that guest is told."""
         return self._end(thread, "PSCI SYSTEM_OFF")
 
     def system_reset(self, thread: Thread, reset_type: int, cookie: int) -> bool:

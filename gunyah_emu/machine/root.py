@@ -110,8 +110,7 @@ def _load(config: VmConfig) -> Image:
 
 
 def _moved(image: Image) -> Image:
-    """An image that is linked to 0, at the start of the root VM's memory; one that is not position independent
-    relocates itself."""
+    """An image linked to 0, at the start of the root VM's memory; it relocates itself unless it is a PIE."""
     if image.is_position_independent:
         return image.relocate(MEMORY_BASE)
     segments = [

@@ -56,9 +56,9 @@ def arrows():
 
 def test_no_arrow_runs_up_or_sideways():
     wrong = [
-        f"{path.relative_to(PACKAGE)}:{line}: {source} (floor {FLOORS[source]}) uses {target} (floor
-        {FLOORS.get(target)})" for path, line, source, target in arrows() if source != target and FLOORS.get(target, 99)
-        >= FLOORS[source]
+        f"{path.relative_to(PACKAGE)}:{line}: {source} (floor {FLOORS[source]}) uses {target}"
+        for path, line, source, target in arrows()
+        if source != target and FLOORS.get(target, 99) >= FLOORS[source]
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -33,7 +33,8 @@ def test_a_trace_file_has_its_name_only_when_it_is_whole(tmp_path):
     recorder.close(complete=True)
     lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
     assert lines[0] == {
-        "seq": 1, "time": 7, "vm": "sender", "vcpu": 0, "kind": "hypercall", "cause": 0, "call": "doorbell_send", "arguments": [1, 2],
+        "seq": 1, "time": 7, "vm": "sender", "vcpu": 0, "kind": "hypercall", "cause": 0,
+        "call": "doorbell_send", "arguments": [1, 2],
     }  # fmt: skip
     assert [line["kind"] for line in lines] == ["hypercall", "irq_pending", "irq_acknowledged"]
 
