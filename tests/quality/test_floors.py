@@ -22,7 +22,7 @@ FLOORS = {
     "boot": 1,
     "devices": 1,
 }
-GROUND = {"errors"}  # what every room may use
+GROUND = {"errors", "__version__"}  # what every room may use
 
 
 def room_of(path: Path) -> str:
