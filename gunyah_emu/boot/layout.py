@@ -1,8 +1,9 @@
 """Where in a VM's memory its images, its device tree and its initial RAM disk go.
 
-The places are QEMU's where a guest could tell: a Linux kernel 2 MiB above the start of memory, the RAM disk at half of
-memory (128 MiB at most), the device tree after it; for everything else the device tree at the start of memory, where
-bare-metal guests for QEMU's virt look for it.  What is taken moves on to the next free place, never onto an image.
+The places are QEMU's where a guest could tell: a Linux kernel 2 MiB above the start of memory, a raw binary 512 KiB;
+the RAM disk at half of memory (128 MiB at most), a kernel's device tree after it; for everything else the device tree
+at the start of memory, where bare-metal guests for QEMU's virt look for it.  What is taken moves on to the next free
+place, never onto an image.
 
 Source: QEMU 7.2 hw/arm/boot.c as observed; Linux Documentation/arch/arm64/booting.rst.
 """
@@ -24,6 +25,7 @@ DEFAULT_MEMORY, MEMORY_LIMIT = 64 << 20, 16 << 30
 NEAR = 1 << 30
 """An image that ends this far above QEMU's start of memory is linked for it; one farther up has memory of its own."""
 RAM_DISK_OFFSET = 128 << 20
+RAW_OFFSET = 512 << 10  # where `qemu -kernel` puts what has no header, and so where such images are linked
 DEVICE_TREE_ROOM = 64 << 10
 """Bytes kept for a device tree: one with every resource of eight VMs has 20 KiB, and boot loaders add to theirs."""
 
@@ -137,7 +139,8 @@ class Memory:
         if self.base <= image.start and image.end <= self.end and image.kind == "elf":
             return image
         if image.kind == "raw":
-            return image.relocate(self.base - image.start)
+            above = self.base + RAW_OFFSET
+            return image.relocate((above if above + image.end <= self.end else self.base) - image.start)
         lowest = image.start & -(64 << 10)  # segments keep their alignment
         start = align(self.base + 1, BLOCK)
         if start + image.end - lowest > self.end:

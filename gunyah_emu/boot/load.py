@@ -70,9 +70,9 @@ def guess(path: str) -> str:
         os.close(descriptor)
     if head[:4] == ELF_MAGIC:
         return "elf"
-    from gunyah_emu.boot.linux_image import is_gzip, is_linux_image
+    from gunyah_emu.boot.linux_image import is_efi_zboot, is_gzip, is_linux_image
 
-    if is_linux_image(head) or is_gzip(head):
+    if is_linux_image(head) or is_gzip(head) or is_efi_zboot(head):
         return "linux"
     found = f"begins with {head[:4].hex(' ')}" if head else "is empty"
     raise UserError(

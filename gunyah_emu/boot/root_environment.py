@@ -1,7 +1,7 @@
 """What the hypervisor hands to the root VM at x0: the runtime environment and the CBOR map of its capabilities.
 
-Source: recorded on the real hypervisor (12/2023 release); all numbers are little endian.  A fixed header, `rt_env`, is followed at
-`rm_config_offset` by a second header and one CBOR map with text keys.
+Source: recorded on the real hypervisor (12/2023 release); all numbers are little endian.  A fixed header, `rt_env`, is
+followed at `rm_config_offset` by a second header and one CBOR map with text keys.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ VM = Table(
         Address(ADDRESS_LIMIT - 1, multiple_of=1),
         "Where a raw image, or a position-independent ELF, goes.",
         default=None,
-        default_text="the start of memory; for a position-independent ELF, where it was linked if it fits there",
+        default_text="raw: 512 KiB above the start of memory; ELF: where it was linked, or 2 MiB above the start",
     ),
     Key(
         "extra_images",

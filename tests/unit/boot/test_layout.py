@@ -88,8 +88,10 @@ def test_an_image_at_the_end_of_memory_has_the_device_tree_before_it() -> None:
     assert arrange([image], RAM, 2 * MIB, "vm").device_tree == RAM + 0x1000
 
 
-def test_a_raw_binary_goes_to_the_start_of_memory() -> None:
-    assert arrange([raw(100)], RAM, 64 * MIB, "vm").entry == RAM
+def test_a_raw_binary_goes_where_qemu_puts_it_or_to_the_start_of_memory_if_that_is_too_small() -> None:
+    layout = arrange([raw(100)], RAM, 64 * MIB, "vm")
+    assert (layout.entry, layout.device_tree) == (RAM + 0x8_0000, RAM)
+    assert arrange([raw(100)], RAM, MIB // 2, "vm").entry == RAM
 
 
 def test_a_static_pie_stays_where_it_was_linked_if_that_is_memory_and_moves_there_if_not() -> None:

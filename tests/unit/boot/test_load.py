@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from struct import pack
 
@@ -23,6 +24,11 @@ def linux(
     return pack("<IIQQQQQQ4sI", 0xD503201F, 0x14000000, text_offset, size, flags, 0, 0, 0, magic, 0) + data
 
 
+def efi_zboot(payload: bytes, compression: bytes = b"gzip") -> bytes:
+    """A kernel as distributions ship it: compressed, in a wrapper that EFI firmware runs."""
+    return pack("<4s4sIIII32sI4x", b"MZ\0\0", b"zimg", 64, len(payload), 0, 0, compression, 0x818223CD) + payload
+
+
 def refusal(path: Path, kind: str = "auto", load_address: int | None = None) -> str:
     with pytest.raises(UserError) as caught:
         load_image(str(path), kind, load_address)
@@ -34,8 +40,14 @@ def test_an_elf_is_told_by_its_first_bytes() -> None:
     assert load_image(str(HELLO)).kind == "elf"
 
 
-@pytest.mark.parametrize("pack_it", [bytes, gzip.compress], ids=["plain", "gzipped"])
-def test_a_linux_image_is_told_by_its_first_bytes_and_gzip_by_its(tmp_path: Path, pack_it: type[bytes]) -> None:
+def gzip_in_efi(data: bytes) -> bytes:
+    return efi_zboot(gzip.compress(data))
+
+
+@pytest.mark.parametrize("pack_it", [bytes, gzip.compress, gzip_in_efi])
+def test_a_kernel_is_told_by_its_first_bytes_compressed_or_not(
+    tmp_path: Path, pack_it: Callable[[bytes], bytes]
+) -> None:
     path = tmp_path / "Image"
     path.write_bytes(pack_it(linux(text_offset=0x1000, data=b"kernel")))
     image = load_image(str(path))
@@ -72,8 +84,8 @@ def test_a_file_of_an_unknown_kind_is_refused_and_not_run_as_code(tmp_path: Path
         (b"short", "must have a Linux Image header of 64 bytes; it has 5"),
         (linux(magic=b"MZ\0\0"), "must be a Linux Image (41 52 4d 64 at offset 0x38); it has 4d 5a 00 00"),
         (linux(flags=0xB), "must be a little-endian kernel; its header says big-endian"),
-        (linux(flags=0xC), "must be a kernel with 4 KiB pages; its header says 16 KiB"),
-        (linux(flags=0xE), "must be a kernel with 4 KiB pages; its header says 64 KiB"),
+        (efi_zboot(b"", b"zstd22"), "a kernel in an EFI wrapper must be compressed by gzip; it is by zstd22"),
+        (efi_zboot(b"abc")[:-1], "must hold the kernel up to 0x43; the file ends at 0x42"),
         (linux(size=65, data=b"ab"), "must fit into the 0x41 bytes that its header asks for; it has 0x42"),
         (
             linux(text_offset=0x20_0000),
