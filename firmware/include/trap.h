@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * A probe has x0..x3 from the caller and may change any register but x30 and the stack pointers.  It ends in the first exception,
- * at the latest in the SVC behind its instructions.
+ * A probe has x0..x3 from the caller and may change any register but x29, x30 and the stack pointers.  It ends in the
+ * first exception, at the latest in the SVC behind its instructions.
  */
 typedef void trap_probe(uint64_t x0, uint64_t x1, uint64_t x2, uint64_t x3);
 #define TRAP_PROBE(name, instructions)                                                                     \

@@ -40,8 +40,8 @@ __attribute__((noinline)) static void enter_probe(trap_probe *probe, uint64_t sp
     __asm__ volatile("msr elr_el1, x4\n\tmsr spsr_el1, x5\n\tadr x30, 0f\n\tisb\n\teret\n0:"
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
                      :
-                     : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20",
-                       "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "cc", "memory");
+                     : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19",
+                       "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "cc", "memory");
 }
 
 const struct exception_frame *trap_run(trap_probe *probe, uint64_t spsr, const uint64_t arguments[4])

@@ -19,8 +19,9 @@ TRAP_PROBE(probe_spsel, "msr spsel, #0\n\tmov x0, sp\n\tmsr spsel, #1\n\tmov x1,
 static void test_return(void)
 {
     static const uint64_t spsrs[] = {
-        SPSR_NZCV | SPSR_DAIF | TRAP_EL1H, 0x80000000 | SPSR_DAIF | TRAP_EL1H,        0x40000000 | SPSR_DAIF | TRAP_EL1T,
-        0x20000000 | 0xc0 | TRAP_EL1H,     0x10000000 | 0xc0 | 1 << 8 | TRAP_EL1T, 0xc0 | 1 << 9 | TRAP_EL1H,
+        SPSR_NZCV | SPSR_DAIF | TRAP_EL1H,  0x80000000 | SPSR_DAIF | TRAP_EL1H,
+        0x40000000 | SPSR_DAIF | TRAP_EL1T, 0x20000000 | 0xc0 | TRAP_EL1H,
+        0x10000000 | 0x1c0 | TRAP_EL1T,     0x2c0 | TRAP_EL1H,
     };
     for (unsigned n = 0; n < sizeof spsrs / sizeof *spsrs; n++) {
         const struct exception_frame *frame = trap_run(probe_state, spsrs[n], (const uint64_t[4]){0});
@@ -54,7 +55,8 @@ static void test_illegal_return(void)
     }
     const struct exception_frame *frame =
         trap_run(probe_nothing, SPSR_DAIF | SPSR_IL | TRAP_EL0, (const uint64_t[4]){0});
-    expect_exception(frame, VECTOR_LOWER_A64, EC_ILLEGAL_STATE, 0, (uintptr_t)probe_nothing, SPSR_DAIF | SPSR_IL | TRAP_EL0);
+    expect_exception(frame, VECTOR_LOWER_A64, EC_ILLEGAL_STATE, 0, (uintptr_t)probe_nothing,
+                     SPSR_DAIF | SPSR_IL | TRAP_EL0);
     tap_report(ARM "D1.3.3 SPSR.IL is restored: EL0 takes the Illegal Execution state exception");
     tap_true(trap_none(trap_at_el0(probe_nothing, 0, 0)), ARM "D1.4 PSTATE.IL is cleared by taking the exception");
 }
