@@ -16,6 +16,7 @@ from gunyah_emu.errors import UserError
 from gunyah_emu.machine.config_keys import (
     ADDRESS_LIMIT,
     DOCUMENT,
+    VM,
     DoorbellConfig,
     ExtraImageConfig,
     MemoryConfig,
@@ -43,6 +44,9 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 1 << 20
+NOT_FOR_ROOT = ("image_type", "load_address", "extra_images", "memory", "vcpus", "initrd", "script")
+"""What the hypervisor decides for its root VM, or what a root VM cannot have."""
+
 DEVICE_SPIS = {virt_map.PL011_SPI: "the UART", virt_map.PL031_SPI: "the real-time clock"}
 
 
@@ -175,8 +179,8 @@ class Checks:
         if vm.name in self.vm_names:
             raise ConfigError((*vm.path, "name"), f"every VM must have a name of its own; two are called '{vm.name}'")
         self.vm_names[vm.name] = vm
-        if vm.kind == "root" and any(other.kind == "root" for other in self.vm_names.values() if other is not vm):
-            raise ConfigError((*vm.path, "kind"), f"at most one VM must be a root VM; '{vm.name}' is the second")
+        if vm.kind == "root":
+            self.check_root_vm(vm)
         vm.gic = vm.gic or ("gunyah" if vm.kind == "root" else "architectural")
         vm.image = self.located(vm.image, (*vm.path, "image"))
         if vm.initrd is not None:
@@ -190,6 +194,16 @@ class Checks:
                 flash = span(virt_map.FLASH_BASE, flash_end)
                 raise ConfigError(
                     vm.memory.path, f"memory must not overlap the flash, {flash}; it starts at {vm.memory.base:#x}"
+                )
+
+    def check_root_vm(self, vm: VmConfig) -> None:
+        """It is the only one, and leaves to the hypervisor what the hypervisor decides."""
+        if any(other.kind == "root" for other in self.vm_names.values() if other is not vm):
+            raise ConfigError((*vm.path, "kind"), f"at most one VM must be a root VM; '{vm.name}' is the second")
+        for key in NOT_FOR_ROOT:
+            if getattr(vm, key) != VM.keys[key].default:
+                raise ConfigError(
+                    (*vm.path, key), f"{key} must be left out for a root VM; '{vm.name}' is one", at_key=True
                 )
 
     def check_memory(self, memory: MemoryConfig) -> None:
@@ -213,9 +227,11 @@ class Checks:
         labels[section.label] = f"{section.path[0]} number {int(section.path[1]) + 1}"
 
     def check_name(self, name: str, path: Path, key: str) -> None:
-        """A VM has it."""
+        """A VM has it, and is none that makes its own objects."""
         if name not in self.vm_names:
             raise ConfigError(path, f"{key} must be the name of a VM; there is no {unknown(name, list(self.vm_names))}")
+        if self.vm_names[name].kind == "root":
+            raise ConfigError(path, f"{key} must be a guest; '{name}' is the root VM, which makes its own objects")
 
     def check_spi(self, virq: VirqConfig | None, vm: str, source: str) -> None:
         """Nothing else in the VM raises it."""

@@ -350,8 +350,30 @@ def test_keys_that_contradict_each_other_are_shown_where_they_do(read: Read, goo
 
 
 def test_two_root_vms_are_one_too_many(read: Read) -> None:
-    text = GOOD.replace('name = "', 'kind = "root"\nname = "')
+    text = GOOD.replace('name = "', 'kind = "root"\nname = "').replace("memory =", "#").replace("vcpus =", "#")
     assert refusal(read, text) == "m.toml:10:8: at most one VM must be a root VM; 'receiver' is the second"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("memory = {}", "memory"),
+        ("vcpus = 2", "vcpus"),
+        ('image_type = "raw"', "image_type"),
+        ("load_address = 0", "load_address"),
+    ],
+)
+def test_what_the_hypervisor_decides_for_a_root_vm_is_refused(read: Read, line: str, key: str) -> None:
+    text = f'[[vm]]\nname = "a"\nkind = "root"\nimage = "sender.elf"\n{line}\n'
+    assert refusal(read, text) == f"m.toml:5:1: {key} must be left out for a root VM; 'a' is one"
+    assert read(text.replace(line, "vcpus = 1")).vms[0].vcpus == 1
+
+
+def test_a_root_vm_makes_its_own_doorbells(read: Read) -> None:
+    text = GOOD.replace('name = "receiver"', 'kind = "root"\nname = "receiver"')
+    assert refusal(read, text) == (
+        "m.toml:15:12: receiver must be a guest; 'receiver' is the root VM, which makes its own objects"
+    )
 
 
 def test_memory_on_top_of_the_flash_is_refused(read: Read) -> None:
