@@ -14,6 +14,7 @@ from gunyah_emu.boot.layout import arrange, memory_for
 from gunyah_emu.boot.load import load_image
 from gunyah_emu.devices.pl011 import Pl011
 from gunyah_emu.devices.pl031 import Pl031
+from gunyah_emu.devices.virtio_mmio import EmptyVirtioSlots
 from gunyah_emu.hypervisor.addrspace import Addrspace
 from gunyah_emu.hypervisor.cspace import CSpace
 from gunyah_emu.hypervisor.doorbell import Doorbell
@@ -257,3 +258,4 @@ def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
     )
     scheduler.add_timer(clock, clock.deadline, clock.expire)
     engine.map_device(virt_map.PL031_BASE, virt_map.PL031_SIZE, clock)
+    engine.map_device(virt_map.VIRTIO_BASE, virt_map.VIRTIO_SIZE, EmptyVirtioSlots())

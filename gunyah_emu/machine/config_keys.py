@@ -172,8 +172,8 @@ VM = Table(
     Key(
         "kind",
         Choice("guest", "root"),
-        "`root`: started as the hypervisor starts its root VM, with capabilities to everything; at most one. Its memory "
-        "and what is in it are the hypervisor's to decide.",
+        "`root`: started as the hypervisor starts its root VM, with capabilities to everything; at most one. Its "
+        "memory and what is in it are the hypervisor's to decide.",
         default="guest",
     ),
     Key("image", File(), "What it runs. Relative to this file's folder, like every path here."),

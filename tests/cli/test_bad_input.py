@@ -85,7 +85,7 @@ def refusal(folder: Path, *arguments: str) -> str:
         (with_bytes(24, bytes(8)), "the entry point must lie in a loadable segment; it is 0x0"),
         (
             with_bytes(PADDR, (0x0900_0000).to_bytes(8, "little")),
-            "must not lie where the devices are, 0x8000000..0x9ffffff; it is at ",
+            "must not lie where the devices are, 0x8000000..0xaffffff; it is at ",
         ),
     ],
     ids=[

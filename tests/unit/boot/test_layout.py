@@ -58,7 +58,7 @@ def test_an_image_linked_to_the_devices_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         memory_for([elf(0x0900_0000, 0x1000)])
     assert str(caught.value) == (
-        "a.elf: must not lie where the devices are, 0x8000000..0x9ffffff; it is at 0x9000000..0x9000fff"
+        "a.elf: must not lie where the devices are, 0x8000000..0xaffffff; it is at 0x9000000..0x9000fff"
     )
 
 

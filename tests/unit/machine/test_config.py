@@ -330,12 +330,12 @@ def test_a_wrong_key_is_shown_where_it_is(read: Read, good: str, bad: str, messa
         (
             "0x8000_0000",
             "0x07f0_1000",
-            "6:10: memory must not overlap the devices, 0x8000000..0x9ffffff; it is 0x7f01000..0x8000fff",
+            "6:10: memory must not overlap the devices, 0x8000000..0xaffffff; it is 0x7f01000..0x8000fff",
         ),
         (
             "0x8000_0000",
             "0x09ff_f000",
-            "6:10: memory must not overlap the devices, 0x8000000..0x9ffffff; it is 0x9fff000..0xa0fefff",
+            "6:10: memory must not overlap the devices, 0x8000000..0xaffffff; it is 0x9fff000..0xa0fefff",
         ),
         (
             "0x8000_0000",
