@@ -365,19 +365,25 @@ class Thread(HypervisorObject):
         self.blocks |= BLOCK_WFI
         self._return_to_proxy()
 
-    def wake(self) -> None:
-        """An interrupt is there for it."""
+    def wake(self) -> bool:
+        """An interrupt is there for it.
+
+        Returns whether the machine has to let it run.  Otherwise it was told already, by `vcpu_started` or `complete`
+        (the end of a suspend), or something else still blocks the vCPU.
+        """
         blocks = self.blocks
         self.blocks = blocks & ~(BLOCK_WFI | BLOCK_SUSPEND)
-        if blocks & BLOCK_SUSPEND:
-            if self.vpm_group is not None:
-                self.vpm_group.resumed(self)
-            if self.resume is None:
-                self.complete((0,))
-            else:
-                self.registers[REGISTER_PC, 0], self.registers[REGISTER_X, 0] = self.resume
-                self._start()
         self._wake_proxy()
+        if not blocks & BLOCK_SUSPEND:
+            return self.runnable
+        if self.vpm_group is not None:
+            self.vpm_group.resumed(self)
+        if self.resume is None:
+            self.complete((0,))
+        else:
+            self.registers[REGISTER_PC, 0], self.registers[REGISTER_X, 0] = self.resume
+            self._start()
+        return False
 
     def fault(self) -> None:
         """It did what it cannot go on from; it stays where it is for good."""
