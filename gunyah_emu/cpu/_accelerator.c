@@ -24,7 +24,7 @@
 #define OFFSETS(X)                                                                                                                  \
     X(uc_cpu) X(uc_no_exit_request) X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index)                         \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el) X(env_hpfar_el2)                  \
-    X(env_sctlr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1) X(env_tcr_el1) X(env_exclusive_addr) X(env_size)                              \
+    X(env_cpacr_el1) X(env_vttbr_el2) X(env_sctlr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1) X(env_tcr_el1) X(env_exclusive_addr) X(env_size)                              \
     X(register_type) X(register_opaque) X(register_accessfn) X(register_readfn) X(register_writefn)
 
 #define FUNCTIONS(X)                                                                                                                \
@@ -39,6 +39,7 @@
 OFFSETS(DECLARE_OFFSET)
 #define DECLARE_FUNCTION(result, name, arguments) static result(*name) arguments;
 FUNCTIONS(DECLARE_FUNCTION)
+static uint64_t stage2_tables;
 static int configured;
 
 #define AT(type, base, offset) (*(type *)((char *)(base) + (offset)))
@@ -170,22 +171,17 @@ static void deliver(Core *self, uint32_t number)
     AT(int32_t, self->cpu, cpu_exception_index) = (int32_t)number;
     arm_cpu_do_interrupt(self->cpu);
     uint64_t vector = pc_of(self);
-    if (from != vector) {
+    int itself = from == vector; /* the first instruction of the vector faults into itself: nothing but another vCPU could end it */
+    if (!itself || self->first_vector != from || self->granted - self->budget - self->first_budget > 2) {
         self->first[0] = number;
         self->first[1] = AT(uint32_t, env, env_syndrome);
         self->first[2] = from;
-        self->first[3] = AT(uint64_t, env, env_vaddress);
+        self->first[3] = number == EXCP_PREFETCH_ABORT || number == EXCP_DATA_ABORT ? AT(uint64_t, env, env_vaddress) : 0;
+    }
+    if (!itself) {
         self->first_vector = vector;
         self->first_budget = self->granted - self->budget;
     } else {
-        /* The first instruction of the vector faults into itself: nothing but another vCPU could end this.  Report the exception
-         * that led there, when it is the one before. */
-        if (self->first_vector != from || self->granted - self->budget - self->first_budget > 2) {
-            self->first[0] = number;
-            self->first[1] = AT(uint32_t, env, env_syndrome);
-            self->first[2] = from;
-            self->first[3] = AT(uint64_t, env, env_vaddress);
-        }
         stop(self, STOP_EXCEPTION_LOOP);
     }
 }
@@ -387,6 +383,17 @@ static uint64_t read_counter(void *env, const void *info)
     self->budget -= rest;
     (void)env;
     return now >> 4;
+}
+
+/* Whether FP and SIMD instructions trap, and where to (CPACR_EL1.FPEN, Arm ARM D19.2.30).  Unicorn has cut this out of QEMU: its
+ * function says "never".  door.py puts ours in its place; an emulator that is not ours, which has no stage 2 tables at our place, is
+ * answered as before. */
+static int floating_point_target_el(void *env, int el)
+{
+    unsigned enabled = AT(uint64_t, env, env_cpacr_el1) >> 20 & 3;
+    if (AT(uint64_t, env, env_vttbr_el2) != stage2_tables || el > 1)
+        return 0;
+    return enabled == 3 || (enabled == 1 && el == 1) ? 0 : 1;
 }
 
 /* ------------------------------------------------------------------ stage 2: devices, and what is not there */
@@ -946,8 +953,10 @@ static PyType_Spec Core_spec = {
 static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *offsets, *functions, *value;
-    if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &offsets, &PyDict_Type, &functions))
+    unsigned long long tables;
+    if (!PyArg_ParseTuple(args, "O!O!K", &PyDict_Type, &offsets, &PyDict_Type, &functions, &tables))
         return NULL;
+    stage2_tables = tables;
 #define TAKE_OFFSET(name)                                                                                                           \
     if (!(value = PyDict_GetItemString(offsets, #name)))                                                                             \
         return PyErr_Format(PyExc_KeyError, #name);                                                                                  \
@@ -984,7 +993,7 @@ static PyObject *fill_descriptors(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 static PyMethodDef module_methods[] = {
-    {"configure", configure, METH_VARARGS, "configure(offsets, functions): what is private to the installed Unicorn"},
+    {"configure", configure, METH_VARARGS, "configure(offsets, functions, tables): what is private to the installed Unicorn, and where our tables are"},
     {"fill_descriptors", fill_descriptors, METH_VARARGS, "fill_descriptors(buffer, index, first, count)"},
     {NULL, NULL, 0, NULL},
 };
@@ -1001,7 +1010,8 @@ PyMODINIT_FUNC PyInit__accelerator(void)
     const struct {
         const char *name;
         void *address;
-    } hooks[] = {{"ON_BLOCK", (void *)on_block}, {"ON_INTERRUPT", (void *)on_interrupt}, {"TRAP_TO_EL2", (void *)trap_to_el2}};
+    } hooks[] = {{"ON_BLOCK", (void *)on_block}, {"ON_INTERRUPT", (void *)on_interrupt}, {"TRAP_TO_EL2", (void *)trap_to_el2},
+                 {"FLOATING_POINT_TARGET_EL", (void *)floating_point_target_el}};
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
         if (PyModule_AddObject(self, hooks[i].name, PyLong_FromVoidPtr(hooks[i].address)) < 0)
             return NULL;

@@ -6,8 +6,9 @@ from typing_extensions import Buffer
 ON_BLOCK: int
 ON_INTERRUPT: int
 TRAP_TO_EL2: int
+FLOATING_POINT_TARGET_EL: int
 
-def configure(offsets: dict[str, int], functions: dict[str, int], /) -> None: ...
+def configure(offsets: dict[str, int], functions: dict[str, int], tables: int, /) -> None: ...
 def fill_descriptors(buffer: Buffer, index: int, first: int, count: int, /) -> None: ...
 
 class Core:

@@ -32,7 +32,7 @@ OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034,
     "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184, "cpu_registers":
     54544, "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524, "env_nf": 528,
-    "env_zf": 532, "env_daif": 560, "env_hpfar_el2": 1080, "env_sctlr_el1": 680, "env_ttbr0_el1": 776, "env_ttbr1_el1":
+    "env_zf": 532, "env_daif": 560, "env_hpfar_el2": 1080, "env_sctlr_el1": 680, "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1":
     808, "env_tcr_el1": 856, "env_syndrome": 3024, "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr":
     12032, "env_size": 12600, "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field":
     48, "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
@@ -41,8 +41,10 @@ OFFSETS = {
 
 _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush", "raise_exception",
-    "get_arm_cp_reginfo", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
+    "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
 )  # fmt: skip
+
+_FP_CHECK_SLOT = 0x14C_82E0 - 0x5D_2070  # where the library keeps the address of fp_exception_el, from that function
 
 _SYSTEM_REGISTER_CP = 0x13
 _STATE_AA64, _TYPE_OVERRIDE, _TYPE_IO, _TYPE_NO_RAW, _TYPE_CONST = 1, 0x10, 0x40, 0x80, 0x2
@@ -121,6 +123,15 @@ class Door:
         )  # fmt: skip
         self._define(self.cpu(uc), ctypes.addressof(info), None)
 
+    def replace_floating_point_check(self, function: int) -> None:
+        """Let the emulator ask `function(env, el)` whether FP and SIMD instructions trap; its own says that they never do.
+
+        Calls inside the library go through its table of function addresses, whose slot is changed, for the whole process.
+        """
+        slot = c_uint64.from_address(self.functions["fp_exception_el"] + _FP_CHECK_SLOT)
+        _expect("the slot of fp_exception_el", slot.value in (self.functions["fp_exception_el"], function), True)
+        slot.value = function
+
     def set_constant(self, uc: Unicorn, encoding: Encoding, value: int) -> None:
         """Make a register that the emulator has read as a constant."""
         address = self.find_register(uc, encoding)
@@ -185,6 +196,8 @@ _SENTINELS: tuple[tuple[str, Encoding, int], ...] = (
     ("env_ttbr0_el1", (3, 0, 2, 0, 0), 0x1234_5000),
     ("env_ttbr1_el1", (3, 0, 2, 0, 1), 0x1234_6000),
     ("env_tcr_el1", (3, 0, 2, 0, 2), 0x0000_3519),
+    ("env_cpacr_el1", (3, 0, 1, 0, 2), 3 << 20),
+    ("env_vttbr_el2", (3, 4, 2, 1, 0), 0x5000_0000),
     ("env_hpfar_el2", (3, 4, 6, 0, 4), 0x0876_5430),
 )
 

@@ -11,6 +11,7 @@ from gunyah_emu.cpu.libunicorn import Encoding
 
 SCR_EL3: Encoding = (3, 6, 1, 1, 0)
 HCR_EL2: Encoding = (3, 4, 1, 1, 0)
+CPACR_EL1: Encoding = (3, 0, 1, 0, 2)
 CNTHCTL_EL2: Encoding = (3, 4, 14, 1, 0)
 VTTBR_EL2: Encoding = (3, 4, 2, 1, 0)
 VTCR_EL2: Encoding = (3, 4, 2, 1, 2)
@@ -24,6 +25,7 @@ SETUP: tuple[tuple[Encoding, int], ...] = (
     (SCR_EL3, _SCR_RW | _SCR_HCE | _SCR_NS | _SCR_PAUTH),
     (HCR_EL2, _HCR_RW | _HCR_PAUTH),
     (CNTHCTL_EL2, 3),  # EL1 reaches the physical counter and timer
+    (CPACR_EL1, 0),  # Unicorn turns the FP registers on for its users; a guest must do that itself
 )
 
 IPA_BITS = 39

@@ -35,7 +35,8 @@ def _open() -> Door:
     global _configured
     if _configured is None:
         door = open_door()
-        _accelerator.configure(OFFSETS, door.functions)
+        _accelerator.configure(OFFSETS, door.functions, TABLES)
+        door.replace_floating_point_check(_accelerator.FLOATING_POINT_TARGET_EL)
         _configured = door
     return _configured
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterable, MutableSequence
 from typing import overload
 
 from gunyah_emu.cpu.libunicorn import REG_PC, REG_PSTATE, REG_SP, X_REGISTERS, Unicorn
@@ -36,15 +36,13 @@ class _General(MutableSequence[int]):
     @overload
     def __setitem__(self, index: int, value: int) -> None: ...
     @overload
-    def __setitem__(self, index: slice, value: object) -> None: ...
-    def __setitem__(self, index: int | slice, value: object) -> None:
+    def __setitem__(self, index: slice, value: Iterable[int]) -> None: ...
+    def __setitem__(self, index: int | slice, value: int | Iterable[int]) -> None:
+        if isinstance(index, slice) or not isinstance(value, int):
+            raise TypeError("registers are written one by one, with integers")
+        if not 0 <= value <= _MASK64:
+            raise ValueError(f"a register's value must fit into 64 bits, not {value}")
         self._load()
-        if isinstance(index, slice):
-            for register, each in zip(X_REGISTERS[index], value, strict=True):  # type: ignore[call-overload]  # as a list
-                self._uc.write(register, each)
-            return
-        if not isinstance(value, int) or not 0 <= value <= _MASK64:
-            raise ValueError(f"a register's value must be an unsigned 64-bit integer, not {value!r}")
         self._uc.write(X_REGISTERS[index], value)
 
     def __delitem__(self, index: int | slice) -> None:

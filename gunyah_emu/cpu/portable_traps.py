@@ -21,7 +21,7 @@ from gunyah_emu.cpu.walk import DATA_READ, Fault, walk
 
 _PSTATE_BTYPE = 3 << 10
 _MEM_WRITES, _MEM_FETCHES = (20, 22), (21, 24)  # UC_MEM_WRITE_UNMAPPED, _PROT; UC_MEM_FETCH_UNMAPPED, _PROT
-_SCTLR, _CPACR, _FAR = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "FAR_EL1"))
+_SCTLR, _CPACR = SYSTEM["SCTLR_EL1"], SYSTEM["CPACR_EL1"]
 _MASK64 = (1 << 64) - 1
 
 
@@ -136,7 +136,7 @@ class PortableTraps(Engine):
     def _deliver(self, pc: int, esr: int, far: int | None = None) -> None:
         """Let the guest take an exception; notice when its vector faults into itself."""
         vector = enter_exception(self._uc, pc, esr, far, has_pan=self._has_pan)
-        described = (esr, pc, self._uc.read_system(_FAR))
+        described = (esr, pc, far or 0)
         if pc != vector:
             self._first, self._first_vector, self._first_retired = described, vector, self.retired
         else:

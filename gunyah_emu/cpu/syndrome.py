@@ -19,8 +19,8 @@ from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, FETCH, Fault, walk
 
 _ALIGNMENT = 0x21
 _PSTATE_PAN, _SCTLR_SPAN, _PSTATE_IL = 1 << 22, 1 << 23, 1 << 20
-_SCTLR_NTWI, _SCTLR_NTWE = 1 << 16, 1 << 18
-_WFE, _WFI = 0xD503_205F, 0xD503_207F
+_SCTLR_NTWI = 1 << 16
+_WFI = 0xD503_207F
 _CONDITION = 1 << 24 | 0xE << 20  # CV = 1, COND = always
 _FP_REGISTERS = ((3, 3, 4, 4, 0), (3, 3, 4, 4, 1))  # FPCR, FPSR
 
@@ -53,7 +53,7 @@ def undefined(instruction: int | None, pc: int, pstate: int, sctlr: int, cpacr: 
         instruction: at `pc`; None when it cannot be fetched.
         pc: where.
         pstate: of the vCPU.
-        sctlr: SCTLR_EL1, which traps WFI and WFE at EL0.
+        sctlr: SCTLR_EL1, which traps WFI at EL0 (a WFE never waits here, so it need not trap).
         cpacr: CPACR_EL1, which traps FP and SIMD.
     """
     el = pstate >> 2 & 3
@@ -69,8 +69,6 @@ def undefined(instruction: int | None, pc: int, pstate: int, sctlr: int, cpacr: 
     if el == 0:
         if instruction == _WFI and not sctlr & _SCTLR_NTWI:
             return e.EC_WFX << 26 | e.IL | _CONDITION
-        if instruction == _WFE and not sctlr & _SCTLR_NTWE:
-            return e.EC_WFX << 26 | e.IL | _CONDITION | 1
         return _system_at_el0(instruction)
     return e.IL
 
