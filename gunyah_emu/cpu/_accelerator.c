@@ -464,21 +464,21 @@ static void stage2_data_abort(Core *self, uint32_t syndrome)
     if (device && syndrome & ISS_ISV) {
         uint64_t offset = ipa - device->base;
         int done = is_write ? device_write(self, device, offset, size, syndrome) : device_read(self, device, offset, size, syndrome);
-        if (done) {
+        if (done > 0)
             step_over(self);
+        if (done) /* a callback that raised leaves the guest in front of the access */
             return;
-        }
     }
-    uint32_t status = SYNC_EXTERNAL;
     PyObject *result = PyObject_CallFunction(self->on_unmapped, "nKKIi", self->current, (unsigned long long)ipa,
                                              (unsigned long long)far, (unsigned)(syndrome & 0x1ffffff), device != NULL);
     uint64_t walk_status = 0;
-    if (!result || as_u64(result, &walk_status, "a fault status") < 0)
-        fail(self);
-    else
-        status = (uint32_t)walk_status;
+    int failed = !result || as_u64(result, &walk_status, "a fault status") < 0;
     Py_XDECREF(result);
-    deliver_external_abort(self, EXCP_DATA_ABORT, status | (is_write ? ISS_WNR : 0));
+    if (failed) {
+        fail(self);
+        return;
+    }
+    deliver_external_abort(self, EXCP_DATA_ABORT, (uint32_t)walk_status | (is_write ? ISS_WNR : 0));
 }
 
 static void stage2_instruction_abort(Core *self, uint32_t syndrome)

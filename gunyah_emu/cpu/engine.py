@@ -56,11 +56,11 @@ class ExitHandler:
     `x` is x0..x30, live: reading and writing it reads and writes the guest's registers.
     """
 
-    def on_call(self, vcpu: int, conduit: str, immediate: int, x: MutableSequence[int]) -> None:  # noqa: ARG002  # for those who override it
+    def on_call(self, vcpu: int, conduit: str, immediate: int, x: MutableSequence[int]) -> None:
         """An HVC or SMC that is not in the call table; `conduit` is "hvc" or "smc"."""
         x[0] = 0xFFFF_FFFF_FFFF_FFFF  # SMCCC: NOT_SUPPORTED
 
-    def on_semihosting(self, vcpu: int, x: MutableSequence[int]) -> bool | None:  # noqa: ARG002  # as above
+    def on_semihosting(self, vcpu: int, x: MutableSequence[int]) -> bool | None:
         """HLT #0xF000.  False denies it: the instruction is UNDEFINED."""
         return False
 

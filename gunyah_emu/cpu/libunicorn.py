@@ -223,6 +223,18 @@ class Unicorn:
         error = self._library.uc_vmem_read(self.handle, address, PROT_EXEC, byref(self._scratch), 4)
         return None if error else int(self._scratch.value) & 0xFFFF_FFFF
 
+    def code(self, address: int, size: int) -> bytes:
+        """Instructions of one page that the running vCPU has just fetched."""
+        buffer = ctypes.create_string_buffer(size)
+        self._check(self._library.uc_vmem_read(self.handle, address, PROT_EXEC, buffer, size), f"code at 0x{address:x}")
+        return buffer.raw
+
+    def stop_in_front_of(self, address: int | None, start: int, end: int) -> None:
+        """Let an instruction in [start, end) end a run in front of it; None: none does any more."""
+        exits = (c_uint64 * 1)(address or 0)
+        self._ctl(_CTL_EXITS | _CTL_WRITE_2, exits, c_size_t(0 if address is None else 1))
+        self._ctl(_CTL_REMOVE_CACHE | _CTL_WRITE_2, c_uint64(start), c_uint64(end))
+
     def new_context(self) -> c_void_p:
         """A copy of the whole CPU state, to be freed by `free_context`."""
         context = c_void_p()

@@ -16,16 +16,19 @@ from ctypes import c_uint8
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
 from gunyah_emu.cpu.engine import PAGE, CallTable, ExitHandler, Ram, Stop
-from gunyah_emu.cpu.exceptions import ExceptionLoop
+from gunyah_emu.cpu.exceptions import UNDEFINED, ExceptionLoop
 from gunyah_emu.cpu.portable_traps import PortableTraps
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.results import register_written, unsigned
-from gunyah_emu.cpu.syndrome import enter_exception
+from gunyah_emu.cpu.syndrome import enter_exception, is_floating_point
 from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
 
 _PSTATE_I, _SCTLR_M = 1 << 7, 1
-_INTERRUPT, _OUT_OF_BUDGET, _MEMORY = (-1,), (-2,), -3  # events beside the emulator's numbers of exceptions
-_SCTLR, _CNTKCTL = SYSTEM["SCTLR_EL1"], SYSTEM["CNTKCTL_EL1"]
+_INTERRUPT, _OUT_OF_BUDGET = (-1,), (-2,)  # events beside the emulator's numbers of exceptions
+_MEMORY, _FLOATING_POINT = -3, -4
+_FPEN_EL1, _FPEN_ALL = 1, 3  # CPACR_EL1.FPEN: who may use FP and SIMD; 0 and 2: nobody
+_BLOCKS_REMEMBERED = 10_000
+_SCTLR, _CPACR, _CNTKCTL = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "CNTKCTL_EL1"))
 _PMUSERENR = (3, 3, 9, 14, 0)
 _STUB = 1 << IPA_BITS
 _CLREX_WFI = b"\x5f\x3f\x03\xd5\x7f\x20\x03\xd5"
@@ -51,6 +54,9 @@ class PortableEngine(PortableTraps):
         self._error: BaseException | None = None
         self._irq = [False] * vcpus
         self._event: tuple[int, ...] | None = None
+        self._fpen = 0
+        self._is_prefix = False
+        self._first_floating_point: dict[bytes, int] = {}  # by the bytes of a block; -1: it has none
         uc = self._uc
         for encoding, value in SETUP:
             uc.write_system(encoding, value)
@@ -93,13 +99,15 @@ class PortableEngine(PortableTraps):
     def _devices_changed(self) -> None:
         """Devices are looked up at each access."""
 
-    def invalidate(self, ipa: int, size: int) -> None:  # noqa: ARG002  # there is no way to forget less
+    def invalidate(self, ipa: int, size: int) -> None:  # there is no way to forget less
         """Forget all translated code: the public API finds code by virtual addresses only."""
         self._uc.forget_code()
 
     # ------------------------------------------------------------------ hooks, called while the emulator runs
 
     def _on_block(self, _uc: int, address: int, size: int, _user: int) -> None:
+        if self._is_prefix:
+            return
         if self._irq[self._resident] and not self._uc.read(u.REG_PSTATE) & _PSTATE_I:
             self._halt_for(_INTERRUPT)
         elif self._budget <= 0:
@@ -107,6 +115,39 @@ class PortableEngine(PortableTraps):
         else:
             self._budget -= size >> 2
             self._block_end = address + size
+            if self._fpen != _FPEN_ALL:
+                self._look_for_floating_point(address, size)
+
+    def _look_for_floating_point(self, address: int, size: int) -> None:
+        """Unicorn never traps FP and SIMD instructions: stop in front of a block that holds one which must trap."""
+        if self._fpen == _FPEN_EL1 and self._uc.read(u.REG_PSTATE) & 0xC:
+            return
+        code = self._uc.code(address, size)
+        index = self._first_floating_point.get(code)
+        if index is None:
+            found = (
+                n for n in range(size >> 2) if is_floating_point(int.from_bytes(code[4 * n : 4 * n + 4], "little"))
+            )
+            index = self._first_floating_point[code] = next(found, -1)
+            if len(self._first_floating_point) > _BLOCKS_REMEMBERED:
+                self._first_floating_point.clear()
+        if index >= 0:
+            self._halt_for((_FLOATING_POINT, address, size, index))
+
+    def _floating_point(self, address: int, size: int, index: int) -> None:
+        """Run what of a block is in front of an FP instruction, then let that trap."""
+        uc, target = self._uc, address + 4 * index
+        if index:
+            self._event = None
+            self._is_prefix = True
+            uc.stop_in_front_of(target, address, address + size)
+            uc.start(address)
+            uc.stop_in_front_of(None, address, address + size)
+            self._is_prefix = False
+            if self._event is not None:  # something in front of it trapped
+                self._answer(self._resident, self._event)
+                return
+        self._exception(self._resident, UNDEFINED)
 
     def _on_interrupt(self, _uc: int, number: int, _user: int) -> None:
         self._halt_for((number,))
@@ -129,6 +170,9 @@ class PortableEngine(PortableTraps):
     def _on_msr(self, _uc: int, _number: int, access: ctypes._Pointer[u.CpReg], _user: int) -> int:
         register = self._replacement(access)
         if register is None:
+            cp = access.contents
+            if (cp.op0, cp.op1, cp.crn, cp.crm, cp.op2) == _CPACR:
+                self._fpen = cp.value >> 20 & 3
             return 0
         if register.write is not None:
             rest = self._give_back()
@@ -200,16 +244,25 @@ class PortableEngine(PortableTraps):
             if self._budget <= 0:
                 return False
             self._event = None
+            self._fpen = uc.read_system(_CPACR) >> 20 & 3
             error = uc.start(uc.read(u.REG_PC))
             event = self._event
-            if event is None:
+            if event is not None:
+                self._answer(vcpu, event)
+            else:
                 assert error == 0, f"the emulator stopped with error {error} at 0x{uc.read(u.REG_PC):x}"
                 if not self._irq[vcpu] and self._error is None:
                     return True  # WFI
-            elif event[0] == _MEMORY:
-                self._memory(vcpu, *event[1:])  # kind, IPA, size
-            elif event[0] >= 0:
-                self._exception(vcpu, event[0])
+
+    def _answer(self, vcpu: int, event: tuple[int, ...]) -> None:
+        """Do what the hook that stopped the emulator asked for; `_run` looks for interrupts and the budget itself."""
+        kind, *details = event
+        if kind == _MEMORY:
+            self._memory(vcpu, *details)
+        elif kind == _FLOATING_POINT:
+            self._floating_point(*details)
+        elif kind >= 0:
+            self._exception(vcpu, kind)
 
     def _clear_monitor(self) -> None:
         """Another vCPU ran, so the exclusive monitor is clear: let the emulator execute a CLREX with the MMU off."""

@@ -58,7 +58,9 @@ class Log(ExitHandler):
 class Guest:
     """A VM of one megabyte with `source` at its start."""
 
-    def __init__(self, way: str, source: str, *, vectors: dict[int, str] | None = None, vcpus: int = 1, **options: object):
+    def __init__(
+        self, way: str, source: str, *, vectors: dict[int, str] | None = None, vcpus: int = 1, **options: object
+    ):
         self.handler = options.pop("handler", None) or Log()
         self.engine = open_engine(way=way, vcpus=vcpus, handler=self.handler, **options)
         self.handler.engine = self.engine

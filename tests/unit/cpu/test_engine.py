@@ -74,7 +74,9 @@ def test_callers_and_table_entries_can_be_replaced_while_the_engine_lives(guest,
     assert g.seen == [("hvc", 0x6001, 0)]
 
 
-@pytest.mark.parametrize("instruction", ["hvc #0x6070", "hvc #0x5fff", "hvc #0", "smc #0", "smc #0x6000", "hvc #0xffff"])
+@pytest.mark.parametrize(
+    "instruction", ["hvc #0x6070", "hvc #0x5fff", "hvc #0", "smc #0", "smc #0x6000", "hvc #0xffff"]
+)
 def test_a_call_outside_the_table_reaches_the_handler_with_live_registers(guest, calls, instruction):
     class Handler(ExitHandler):
         def on_call(self, vcpu, conduit, immediate, x):
@@ -84,7 +86,9 @@ def test_a_call_outside_the_table_reaches_the_handler_with_live_registers(guest,
             self.got = conduit, immediate, len(x), x[0], x[30]
             x[0], x[3] = 11, 12
 
-    g = guest(f"mov x0, #6\nmov x30, #8\n{instruction}\nhvc #0xe0", calls=calls({0: (0, lambda c: 0)}), handler=Handler())
+    g = guest(
+        f"mov x0, #6\nmov x30, #8\n{instruction}\nhvc #0xe0", calls=calls({0: (0, lambda c: 0)}), handler=Handler()
+    )
     g.finish()
     conduit, _, immediate = instruction.partition(" #")
     assert g.handler.got == (conduit, int(immediate, 0), 31, 6, 8)

@@ -11,7 +11,10 @@ VECTORS = BASE + 0x1_0000
 EL1, EL0 = 0x200, 0x400
 
 # Every vector of interest: keep the syndrome, where from, the state saved, and end.
-REPORT = "mrs x20, esr_el1\nmrs x21, elr_el1\nmrs x22, far_el1\nmrs x23, spsr_el1\nmov x24, #{0}\nmrs x25, currentel\nhvc #0xe0"
+REPORT = (
+    "mrs x20, esr_el1\nmrs x21, elr_el1\nmrs x22, far_el1\nmrs x23, spsr_el1\n"
+    "mov x24, #{0}\nmrs x25, currentel\nhvc #0xe0"
+)
 VECTORS_TO_REPORT = {offset: REPORT.format(offset) for offset in (0x0, 0x200, 0x280, 0x400, 0x480)}
 
 TO_EL0 = """
@@ -114,7 +117,13 @@ def test_an_external_abort_of_a_load_of_a_store_and_of_a_fetch(both):
     for source, esr, elr, far, told in (
         ("mov x0, #0x9000000\nldr w1, [x0, #16]", 0x9600_0010, 4, 0x900_0010, (0x900_0010, "read", 4)),
         ("mov x0, #0x9000000\nstrb w1, [x0, #3]", 0x9600_0050, 4, 0x900_0003, (0x900_0003, "write", 4)),
-        ("mov x0, #0x9000000\nbr x0", 0x8600_0010, 0x900_0000 - BASE, 0x900_0000, (0x900_0000, "fetch", 0x900_0000 - BASE)),
+        (
+            "mov x0, #0x9000000\nbr x0",
+            0x8600_0010,
+            0x900_0000 - BASE,
+            0x900_0000,
+            (0x900_0000, "fetch", 0x900_0000 - BASE),
+        ),
     ):
 
         def observe(g):
@@ -138,12 +147,21 @@ def test_semihosting_goes_to_the_handler_and_may_be_denied(both):
     def observe(g):
         asked = []
         answers = [None, True, False]
-        g.handler.on_semihosting = lambda vcpu, x: (asked.append((vcpu, x[0], x[1])), x.__setitem__(0, 99), answers.pop(0))[2]
+        g.handler.on_semihosting = lambda vcpu, x: (
+            asked.append((vcpu, x[0], x[1])),
+            x.__setitem__(0, 99),
+            answers.pop(0),
+        )[2]
         g.finish()
         return asked, g.x[5], g.x[20], g.engine.retired
 
     source = "mov x0, #4\nmov x1, #7\n.word 0xd45e0000\nmov x5, x0\n.word 0xd45e0000\n.word 0xd45e0000\n"
-    assert both(observe, source, vectors=VECTORS_TO_REPORT) == ([(0, 4, 7), (0, 99, 7), (0, 99, 7)], 99, 0x0200_0000, 13)
+    assert both(observe, source, vectors=VECTORS_TO_REPORT) == (
+        [(0, 4, 7), (0, 99, 7), (0, 99, 7)],
+        99,
+        0x0200_0000,
+        13,
+    )
 
 
 class TestExceptionLoop:

@@ -35,7 +35,8 @@ def interruptible(make, source, **options):
 
 
 @pytest.mark.parametrize(
-    "unmask", ["msr daifclr, #2", "msr daif, xzr", "adr x0, next\nmsr elr_el1, x0\nmov x0, #5\nmsr spsr_el1, x0\neret\nnext:"]
+    "unmask",
+    ["msr daifclr, #2", "msr daif, xzr", "adr x0, next\nmsr elr_el1, x0\nmov x0, #5\nmsr spsr_el1, x0\neret\nnext:"],
 )
 def test_a_call_raises_the_line_and_the_guest_takes_it_right_behind_the_unmasking_instruction(guest, calls, unmask):
     table = calls({0: (0, lambda caller: g.engine.set_irq(0, True) or 0)})
@@ -80,7 +81,9 @@ def test_wfi_in_an_unmasked_guest_returns_into_the_handler(guest):
 
 def test_the_line_of_a_vcpu_that_is_not_swapped_in_is_kept_for_it(guest, calls):
     table = calls({0: (0, lambda caller: g.engine.set_irq(1, True) or 0)})
-    source = "mrs x20, mpidr_el1\nand x20, x20, #1\ncbnz x20, second\nhvc #0x6000\nhvc #0xe0\nsecond: msr daifclr, #2\nb ."
+    source = (
+        "mrs x20, mpidr_el1\nand x20, x20, #1\ncbnz x20, second\nhvc #0x6000\nhvc #0xe0\nsecond: msr daifclr, #2\nb ."
+    )
     gic = Gic()
     g = guest(source, vectors=HANDLER, vcpus=2, calls=table, system_registers=[gic.registers] * 2)
     gic.engine = g.engine
