@@ -31,12 +31,14 @@ from gunyah_emu.cpu.libunicorn import (
 OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034,
     "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184,
+    "cpu_registers": 54544,
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
     "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
-    "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_tcr_el1": 856, "env_syndrome": 3024,
-    "env_vaddress": 3032, "env_target_el": 3040, "env_size": 12600,
-    "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_accessfn": 72,
-    "register_readfn": 80, "register_writefn": 88,
+    "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1": 808,
+    "env_tcr_el1": 856, "env_syndrome": 3024,
+    "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr": 12032, "env_size": 12600,
+    "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field": 48,
+    "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
 }  # fmt: skip
 """Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo."""
 
