@@ -9,7 +9,7 @@ of the errors: undecodable (1) > null (50) or revoked (51) > type (52) > rights 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 from gunyah_emu.abi.declare import hypercall
 from gunyah_emu.abi.errors import (
@@ -107,7 +107,7 @@ class CSpace(HypervisorObject):
 
     """
 
-    __slots__ = ("_free", "_top", "max_caps", "table")
+    __slots__ = ("_free", "_top", "_used", "max_caps", "table")
 
     RIGHTS = CSpaceRights
     COST = 2048
@@ -118,6 +118,7 @@ class CSpace(HypervisorObject):
         self.max_caps = max_caps
         self._free: list[int] = []
         self._top = 0
+        self._used: dict[int, int] = {}
 
     def on_activate(self) -> int:
         """OBJECT_CONFIG: never configured, or configured for no capability at all."""
@@ -148,30 +149,46 @@ class CSpace(HypervisorObject):
         error = self._slot_error()
         if error:
             return error
+        slot = self._next_slot()
         if self._free:
-            slot = heappop(self._free)
+            heappop(self._free)
         else:
-            slot = self._top
-            if slot % SLOTS_PER_TABLE == 0:
-                cast("Partition", self.partition).charge(self, _TABLE_COST)
             self._top += 1
+        self._count(slot, 1)
         cap_id = self.table.ids.encode(slot)
         capability = Capability(self, slot, cap_id, target, rights, master)
         self.table[cap_id] = capability
         target.caps[capability] = None
         return capability
 
+    def _next_slot(self) -> int:
+        return self._free[0] if self._free else self._top
+
     def _slot_error(self) -> int:
         if len(self.table) >= self.max_caps:
             return CSPACE_FULL
-        grows = not self._free and self._top % SLOTS_PER_TABLE == 0
-        if grows and not cast("Partition", self.partition).has_room(_TABLE_COST):
-            return NOMEM
-        return OK
+        grows = self._next_slot() // SLOTS_PER_TABLE not in self._used
+        assert self.partition is not None
+        return NOMEM if grows and not self.partition.has_room(_TABLE_COST) else OK
+
+    def _count(self, slot: int, change: int) -> None:
+        """A slot is taken or freed; the memory of its table comes with the first and goes with the last."""
+        table = slot // SLOTS_PER_TABLE
+        before = self._used.get(table, 0)
+        after = before + change
+        assert self.partition is not None
+        if not before:
+            self.partition.charge(self, _TABLE_COST)
+        if after:
+            self._used[table] = after
+        else:
+            del self._used[table]
+            self.partition.charge(self, -_TABLE_COST)
 
     def _remove(self, capability: Capability) -> None:
         del self.table[capability.id]
         heappush(self._free, capability.slot)
+        self._count(capability.slot, -1)
         target = capability.object
         if target is not None:
             capability.object = None

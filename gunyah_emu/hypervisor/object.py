@@ -87,11 +87,8 @@ class HypervisorObject:
         if not self.references:
             was_active = self.state == ACTIVE
             self.state = DESTROYED
-            if was_active:
-                self.on_deactivate()
-            self.on_destroy()
-            if self.partition is not None:
-                self.partition.refund(self)
+            assert self.partition is not None, "the root partition outlives everything"
+            self.partition.bury(self, was_active)
 
     def on_activate(self) -> int:
         """Check the configuration and take resources; an error code."""
