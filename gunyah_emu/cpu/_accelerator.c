@@ -30,6 +30,7 @@
 #define FUNCTIONS(X)                                                                                                                \
     X(int, uc_emu_start, (void *, uint64_t, uint64_t, uint64_t, size_t))                                                             \
     X(int, uc_emu_stop, (void *))                                                                                                    \
+    X(int, uc_vmem_read, (void *, uint64_t, uint32_t, void *, size_t))                                                                                                    \
     X(void, arm_cpu_do_interrupt, (void *))                                                                                          \
     X(void, arm_rebuild_hflags, (void *))                                                                                            \
     X(void, tlb_flush, (void *))                                                                                                     \
@@ -46,7 +47,7 @@ static int configured;
 
 /* QEMU's exception numbers, its request bits, and the architecture's constants (Arm ARM D17.2.37, ESR_EL1). */
 enum { EXCP_UDEF = 1, EXCP_SVC = 2, EXCP_PREFETCH_ABORT = 3, EXCP_DATA_ABORT = 4, EXCP_HVC = 11, EXCP_SMC = 13 };
-enum { INTERRUPT_HARD = 2, ACCESS_OK = 0, ACCESS_TRAP_EL2 = 3, RAISES_EXCEPTION = 0x8000 };
+enum { INTERRUPT_HARD = 2, FETCHABLE = 4, ACCESS_TRAP_EL2 = 3, RAISES_EXCEPTION = 0x8000 };
 enum { EC_SYSTEM_REGISTER = 0x18, EC_INSTRUCTION_ABORT = 0x20, EC_DATA_ABORT = 0x24 };
 enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
@@ -453,6 +454,15 @@ static int device_write(Core *self, Device *device, uint64_t offset, unsigned si
     return done;
 }
 
+/* The emulator says ISV for pre- and post-indexed accesses too, which the architecture excludes (D17.2.37): nobody could step over one
+ * and be sure of its base register. */
+static int writes_back(Core *self)
+{
+    uint32_t instruction = 0;
+    uc_vmem_read(self->uc, pc_of(self), FETCHABLE, &instruction, sizeof instruction);
+    return (instruction & 0x3b200400) == 0x38000400;
+}
+
 static void stage2_data_abort(Core *self, uint32_t syndrome)
 {
     uint64_t far = AT(uint64_t, self->env, env_vaddress);
@@ -461,7 +471,7 @@ static void stage2_data_abort(Core *self, uint32_t syndrome)
     int is_write = (syndrome & ISS_WNR) != 0;
     Device *device = syndrome & ISS_S1PTW ? NULL : find_device(self, ipa);
     settle(self, pc_of(self) + 4);
-    if (device && syndrome & ISS_ISV) {
+    if (device && syndrome & ISS_ISV && !writes_back(self)) {
         uint64_t offset = ipa - device->base;
         int done = is_write ? device_write(self, device, offset, size, syndrome) : device_read(self, device, offset, size, syndrome);
         if (done > 0)

@@ -1,0 +1,73 @@
+"""A callback that raises at a data access leaves the guest in front of it: an answer may come later, and be fetched then."""
+
+from __future__ import annotations
+
+import pytest
+
+from gunyah_emu.cpu import Stop
+
+DEVICE = 0x0900_0000
+READ = "movz x1, #0x900, lsl #16; mov x2, #0x5a; ldr w0, [x1, #8]; add x3, x0, #1; hvc #0xe0"
+WRITE = "movz x1, #0x900, lsl #16; mov x2, #0x5a; str w2, [x1, #8]; mov x3, #8; hvc #0xe0"
+
+
+class LaterError(Exception):
+    """The answer is not there yet."""
+
+
+class SlowDevice:
+    """Refuses the first accesses."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.seen: list[tuple[int, ...]] = []
+
+    def read(self, offset: int, size: int) -> int:
+        self._meet(offset, size)
+        return 7
+
+    def write(self, offset: int, size: int, value: int) -> bool:
+        self._meet(offset, size, value)
+        return True
+
+    def _meet(self, *access: int) -> None:
+        self.seen.append(access)
+        if self.refusals:
+            self.refusals -= 1
+            raise LaterError
+
+
+@pytest.mark.parametrize(("source", "access"), [(READ, (8, 4)), (WRITE, (8, 4, 0x5A))])
+def test_an_access_whose_device_raised_is_made_again_by_the_next_run(guest, source, access):
+    device = SlowDevice(refusals=2)
+    vm = guest(source)
+    vm.engine.map_device(DEVICE, 4096, device)
+    registers = vm.engine.registers(0)
+    start = registers.pc
+    for _ in range(2):
+        with pytest.raises(LaterError):
+            vm.engine.run(0, 100)
+        assert vm.engine.registers(0).pc == start + 8
+    assert vm.engine.run(0, 100) is Stop.REQUESTED
+    assert vm.engine.registers(0).x[3] == 8
+    assert device.seen == [access] * 3
+    assert not vm.seen
+
+
+@pytest.mark.parametrize("source", [READ, WRITE])
+def test_an_access_to_nothing_whose_handler_raised_finds_what_the_handler_has_mapped(guest, source):
+    device = SlowDevice(refusals=0)
+    vm = guest(source, vectors={})
+    reported = []
+
+    def on_unmapped(vcpu: int, ipa: int, kind: str, pc: int) -> None:
+        reported.append((ipa, kind))
+        vm.engine.map_device(DEVICE, 4096, device)
+        raise LaterError
+
+    vm.handler.on_unmapped = on_unmapped
+    with pytest.raises(LaterError):
+        vm.engine.run(0, 100)
+    assert vm.engine.run(0, 100) is Stop.REQUESTED
+    assert vm.engine.registers(0).x[3] == 8
+    assert reported == [(DEVICE + 8, "read" if source is READ else "write")]
