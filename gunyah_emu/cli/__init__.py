@@ -85,6 +85,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     hypercalls = commands.add_parser("hypercalls", help="the table of hypercalls, from their declarations")
     hypercalls.add_argument("pattern", nargs="?", help="only those whose name or number contains this")
+    conformance = commands.add_parser(
+        "conformance", help="replay sequences recorded on the real hypervisor; status 1 when anything differs"
+    )
+    conformance.add_argument("files", nargs="+", metavar="FILE.jsonl", help="recordings of the schema gunyah-oracle-1")
+    conformance.add_argument(
+        "--by",
+        choices=("direct", "guest", "both"),
+        default="both",
+        help="straight into the dispatcher, by a guest's real instructions in a root VM, or both (default)",
+    )
+    conformance.add_argument("--quiet", action="store_true", help="say nothing of files without a difference")
     doctor = commands.add_parser("doctor", help="test the CPU engine and say which way it takes, and why")
     doctor.add_argument(
         "--way", choices=("auto", "fast", "portable"), default="auto", help="the way that must work (default: auto)"

@@ -76,7 +76,7 @@ def build(machine: Machine) -> None:
     physical = FIRST_PHYSICAL
     for number, config in enumerate(machine.config.vms):
         if config.kind == "root":
-            build_root_vm(machine, config)
+            machine.root = build_root_vm(machine, config)
             continue
         parts[config.name] = built = _build_vm(machine, config, FIRST_VMID + number, physical)
         physical += len(built.ram) + (1 << 30) & -(1 << 30)

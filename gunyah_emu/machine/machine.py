@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from gunyah_emu.abi.declare import FIRST_IMMEDIATE, TABLE_SIZE
 from gunyah_emu.devices.console import Console
 from gunyah_emu.hypervisor.fatal import HypervisorFatal
 from gunyah_emu.hypervisor.hypervisor import Hypervisor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.doorbell import Doorbell
     from gunyah_emu.hypervisor.msgqueue import MsgQueue
     from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.machine.root import RootObjects
     from gunyah_emu.machine.tracing import Tracing
     from gunyah_emu.machine.vm import VCpu
 
@@ -60,6 +62,8 @@ class Machine:
         self.messages: list[str] = []
         self.tracing: Tracing | None = None
         self.vms: list[VirtualMachine] = []
+        #: what the root VM has, where there is one
+        self.root: RootObjects | None = None
         self.platform = MachinePlatform(self)
         self.hypervisor = Hypervisor(self.platform, capability_ids=config.capability_ids, fatal=config.on_fatal)
         self.memory: PhysicalMemory = self.hypervisor.memory
@@ -182,7 +186,10 @@ class Machine:
     def smccc(self, vcpu: VCpu, conduit: str, immediate: int, x: MutableSequence[int]) -> None:
         """A call that is none of the hypercall table's."""
         if immediate:
-            x[0] = NO_SUCH_CALL
+            if conduit == "hvc" and 0 <= immediate - FIRST_IMMEDIATE < TABLE_SIZE:
+                vcpu.vm.engine.complete(vcpu.index, NO_SUCH_CALL)  # a number of the table without a call (recorded)
+            else:
+                x[0] = NO_SUCH_CALL
             return
         registers = list(x[:8])
         if self._smccc.call(vcpu.thread, registers):

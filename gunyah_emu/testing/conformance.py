@@ -19,7 +19,10 @@ from gunyah_emu.errors import UserError
 
 SCHEMA: Final = "gunyah-oracle-1"
 
-WAYS: Final[dict[str, str]] = {"direct": "gunyah_emu.testing.conformance_direct:DirectTarget"}
+WAYS: Final[dict[str, str]] = {
+    "direct": "gunyah_emu.testing.conformance_direct:DirectTarget",
+    "guest": "gunyah_emu.testing.conformance_guest:GuestTarget",
+}
 """Ways to execute steps: `module:class` by name; the class takes the kind of VM, "root" or "hlos"."""
 
 Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"

@@ -54,7 +54,7 @@ _SPURIOUS: Final = 1023
 _RESULTS: Final = 8
 _DOORBELL_RECEIVE: Final = 0x6013
 
-_ADDRESSES: Final = {
+ADDRESSES: Final = {
     "scratch": SCRATCH,
     "ram_end": RAM_BASE + RAM_SIZE,
     "gicd": GICD,
@@ -62,7 +62,7 @@ _ADDRESSES: Final = {
     "entry2": RAM_BASE + 0x34,
     "ctx2": RAM_BASE + 0xC2A8,
 }
-_CPU_SETUP: Final = (("ICC_SRE", 1), ("ICC_PMR", 0xFF), ("ICC_BPR1", 0), ("ICC_IGRPEN1", 1))
+CPU_SETUP: Final = (("ICC_SRE", 1), ("ICC_PMR", 0xFF), ("ICC_BPR1", 0), ("ICC_IGRPEN1", 1))
 """What the recording guest wrote before its first step."""
 
 _REGISTERS: Final = {register.name.removesuffix("_EL1"): register for register in CPU_INTERFACE_REGISTERS}
@@ -134,8 +134,8 @@ class DirectTarget:
             self._symbols = {name: cspace.insert(target) for name, target in {**own, **extents, **hwirqs}.items()}
         else:
             self._symbols = self._resource_manager_queues(cspace, vic)
-        self._symbols |= _ADDRESSES
-        for name, value in _CPU_SETUP:
+        self._symbols |= ADDRESSES
+        for name, value in CPU_SETUP:
             self.write_register(name, value)
 
     def _map_memory(self, addrspace: Addrspace) -> dict[str, HypervisorObject]:

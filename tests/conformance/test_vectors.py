@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gunyah_emu.testing.conformance import replay
+from gunyah_emu.testing.conformance import WAYS, replay
 
 VECTORS = Path(__file__).parent / "vectors"
 FILES = sorted(VECTORS.glob("*/*.jsonl"))
@@ -14,8 +14,9 @@ def test_all_recordings_are_here():
     assert len(FILES) == 48
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_behaves_as_recorded(path):
-    report = replay(path)
+def test_behaves_as_recorded(path, way):
+    report = replay(path, way)
     assert report.steps > 0
     assert not report.differences, str(report)
