@@ -188,6 +188,17 @@ def test_irouter_moves_a_pending_interrupt(make_board: Callable[..., Board]) -> 
     assert board.handle(3) == 40
 
 
+def test_irouter_of_an_active_interrupt_says_where_it_comes_next(make_board: Callable[..., Board]) -> None:
+    board = make_board(vcpus=2)
+    board.spi(40)
+    board.raise_level(40)
+    board.cpu.read_iar1()
+    board.gicd.write(0x6000 + 8 * 40, 8, 1)
+    assert board.lines == [(0, True), (0, False)]
+    board.cpu.write_eoir1(40)
+    assert board.lines == [(0, True), (0, False), (1, True)]
+
+
 def test_irouter_to_nobody_holds_the_interrupt(make_board: Callable[..., Board]) -> None:
     board = make_board(vcpus=2)
     board.spi(40, vcpu=5)
