@@ -10,7 +10,7 @@ Native encoding: `entry(caller, x0, ...)` for `doorbell_send` becomes
 def doorbell_send(caller, x0, x1, x2):
     if x2 != 0: return 1
     c0 = caller.cspace.table[x0]
-    if c0.kind is not T0 or c0.rights & 1 != 1 or c0.object.state != 1:
+    if c0.live is not T0 or not c0.rights & 1:
         return caller.cspace.refusal(x0, T0, 1, 1)
     return implementation(c0.object, x1)
 ```
@@ -28,7 +28,7 @@ from typing import cast
 from gunyah_emu.abi.bitfields import Bitfield
 from gunyah_emu.abi.declare import CapabilityType, Declaration
 from gunyah_emu.abi.errors import ARGUMENT_INVALID
-from gunyah_emu.abi.types import Results
+from gunyah_emu.abi.types import ACTIVE_STATE, Results
 
 Entry = Callable[..., Results]
 """`entry(caller, x0, x1, ...)` with as many registers as the declaration takes."""
@@ -87,10 +87,15 @@ def _strict_tests(declaration: Declaration, types: Mapping[str, type]) -> list[s
 
 def _lookup(n: int, kind: CapabilityType) -> list[str]:
     any_type: bool = getattr(kind.cls, "ANY_TYPE", False)
-    conditions = [] if any_type else [f"c{n}.kind is not T{n}"]
-    conditions.append(f"c{n}.rights & {kind.rights} != {kind.rights}")
-    if kind.state.state is not None:
-        conditions.append(f"c{n}.object.state != {kind.state.state}")
+    one = kind.rights & kind.rights - 1 == 0
+    conditions = [f"not c{n}.rights & {kind.rights}" if one else f"c{n}.rights & {kind.rights} != {kind.rights}"]
+    if kind.state is ACTIVE_STATE:
+        conditions.insert(0, f"c{n}.live is not T{n}")
+    else:
+        if not any_type:
+            conditions.insert(0, f"c{n}.kind is not T{n}")
+        if kind.state.state is not None:
+            conditions.append(f"c{n}.object.state != {kind.state.state}")
     return [
         f"    c{n} = caller.cspace.table[x{n}]",
         f"    if {' or '.join(conditions)}:",

@@ -1,6 +1,6 @@
 """Capability spaces: the only way a guest can name an object (API section "Capability Management").
 
-A look-up that succeeds is in line in the decoder: one dictionary look-up and three comparisons on a `Capability`.
+A look-up that succeeds is in line in the decoder: one dictionary look-up and two tests of a `Capability`.
 What is revoked or absent has a kind and rights that nothing matches, so that no success path has to ask.  What fails
 asks `CSpace.refusal`, which knows the recorded order
 of the errors: undecodable (1) > null (50) or revoked (51) > type (52) > rights (53) > state (33).
@@ -28,7 +28,7 @@ from gunyah_emu.abi.errors import (
 from gunyah_emu.abi.rights import ACTIVATE, CSpaceRights
 from gunyah_emu.abi.types import ANY_STATE, CapId, CapRights, Count, Results
 from gunyah_emu.hypervisor.capability_ids import SLOTS_PER_TABLE, TABLES, CapabilityIds
-from gunyah_emu.hypervisor.object import INIT, HypervisorObject
+from gunyah_emu.hypervisor.object import ACTIVE, INIT, HypervisorObject
 from gunyah_emu.hypervisor.partition import Partition
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Revoked:
 class Capability:
     """An object and the rights that its holder has on it, in one slot of one cspace."""
 
-    __slots__ = ("cspace", "id", "kind", "master", "object", "rights", "slot")
+    __slots__ = ("cspace", "id", "kind", "live", "master", "object", "rights", "slot")
 
     def __init__(
         self,
@@ -67,6 +67,8 @@ class Capability:
         self.id = cap_id
         self.object = target
         self.kind: type = _Null if target is None else type(target)
+        #: its kind while the object is ACTIVE: what most look-ups compare
+        self.live: type | None = self.kind if target is not None and target.state == ACTIVE else None
         self.rights = rights
         self.master = master
 
@@ -74,6 +76,7 @@ class Capability:
         """Leave the slot taken, and nothing in it that a look-up could accept."""
         self.object = None
         self.kind = _Revoked
+        self.live = None
         self.rights = 0
         self.master = False
 

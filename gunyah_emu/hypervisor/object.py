@@ -74,6 +74,9 @@ class HypervisorObject:
             return OBJECT_STATE
         error = self.on_activate()
         self.state = FAILED if error else ACTIVE
+        if not error:
+            for capability in self.caps:
+                capability.live = capability.kind
         return error
 
     def retain(self) -> None:

@@ -26,6 +26,7 @@ class Other:
 class Slot:
     def __init__(self, target, rights=DoorbellRights.ALL):
         self.object, self.kind, self.rights = target, type(target), rights
+        self.live = self.kind if target.state == 1 else None
 
 
 class CSpace:
