@@ -1,4 +1,4 @@
-"""Capability rights, a class per object type (API section "Capability Rights").
+"""Capability rights, a class per object type (API section "Object Rights").
 
 Bit 31 is generic: the right to configure and activate an object, of every type.
 """

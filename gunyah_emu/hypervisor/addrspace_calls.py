@@ -226,7 +226,7 @@ def addrspace_attach_vdma(
     Errors:
         CSPACE_WRONG_OBJECT_TYPE: always.
 
-    Source: API "Address Space to Virtual DMA Device Attachment"; read, not recorded.
+    Source: API "Address Space to DMA-capable Object Attachment"; read, not recorded.
 
     """
     del addrspace, dma_device, index
@@ -322,7 +322,7 @@ def addrspace_configure_vmmio(
         ARGUMENT_SIZE: the range ends beyond 52 bits.
         BUSY: it overlaps another range; always for a removal.
 
-    Source: API "Address Space Configure VMMIO"; read, not recorded.
+    Source: API "Address Space Virtual MMIO Area Configuration"; read, not recorded.
 
     """
     if addrspace.state not in (INIT, ACTIVE):
@@ -361,7 +361,7 @@ def addrspace_attach_vdevice(
         ARGUMENT_SIZE: the range ends beyond 44 bits.
         BUSY: another virtual device is there.
 
-    Source: API "Address Space Attach Virtual Device"; the marked errors recorded, the order read.
+    Source: API "Address Space to Virtual Device Attachment"; the marked errors recorded, the order read.
 
     """
     if index > vdevice.max_vcpus:

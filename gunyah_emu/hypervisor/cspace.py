@@ -292,7 +292,7 @@ def cspace_copy_cap_from(
         CSPACE_CAP_REVOKED: the source was revoked.
         CSPACE_INSUFFICIENT_RIGHTS: no right is left for the copy.
 
-    Source: API "Copy a Capability from a CSpace to another CSpace"; recorded.
+    Source: API "Copy a Capability from a specific CSpace"; recorded.
 
     """
     error = dest_cspace._slot_error() or src_cspace.refusal(src_cap, HypervisorObject, 0, None)  # noqa: SLF001
@@ -342,7 +342,7 @@ def cspace_revoke_caps_from(src_cspace: Annotated[CSpace, CSpaceRights.CAP_REVOK
         CSPACE_CAP_REVOKED: it was revoked itself.
         CSPACE_INSUFFICIENT_RIGHTS: it is not a master capability.
 
-    Source: API "Revoke Children of a Capability"; recorded.
+    Source: API "Revoke Children Capabilities from a master capability in a CSpace"; recorded.
 
     """
     error = src_cspace.refusal(master_cap, HypervisorObject, 0, None)
@@ -394,7 +394,7 @@ def cspace_attach_thread(
     Errors:
         OBJECT_STATE: the thread is not in state INIT.
 
-    Source: API "Attach a CSpace to a Thread"; success recorded, the order read: the thread is looked up first.
+    Source: API "CSpace to Thread Attachment"; success recorded, the order read: the thread is looked up first.
 
     """
     if thread.state != INIT:

@@ -90,7 +90,7 @@ def doorbell_bind_virq(
         ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source is bound to this interrupt.
 
-    Source: API "Doorbell Virtual IRQ Bind"; recorded.
+    Source: API "Doorbell Bind"; recorded.
 
     """
     return doorbell.source.bind(vic, virq)
@@ -105,7 +105,7 @@ def doorbell_unbind_virq(doorbell: Annotated[Doorbell, DoorbellRights.BIND]) -> 
     Arguments:
         doorbell: the doorbell.
 
-    Source: API "Doorbell Virtual IRQ Unbind"; recorded.
+    Source: API "Doorbell Unbind"; recorded.
 
     """
     doorbell.source.unbind()

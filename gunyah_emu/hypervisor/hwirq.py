@@ -1,4 +1,4 @@
-"""Forwarded physical interrupts (API section "Hardware IRQ"): one object per physical interrupt of the machine.
+"""Forwarded physical interrupts (API section "Interrupt Management"): one object per physical interrupt of the machine.
 
 Only the root VM gets them, ready-made and active.  A device of the machine raises one with `set_level`; bound, it
 appears as the vIRQ.

@@ -63,7 +63,7 @@ def memextent_modify(
     What the extent does not own of a range is left alone.  Caches do not exist here: to clean and to flush changes
     nothing.
 
-    Source: API "Modify a Memory Extent"; read, not recorded.
+    Source: API "Memory Extent Modify"; read, not recorded.
 
     """
     op = flags & 0xFF
@@ -178,7 +178,7 @@ def memextent_donate(
         ADDR_INVALID, MEMDB_NOT_OWNER: the giver does not own all of the range.
         (errors of addrspace_map): a mapping of the new owner cannot be made.
 
-    Source: API "Donate Memory to a Memory Extent"; read, not recorded.
+    Source: API "Memory Extent Donate"; read, not recorded.
 
     """
     kind = options & 0xFF

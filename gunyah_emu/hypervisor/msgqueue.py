@@ -174,7 +174,7 @@ def msgqueue_bind_send_virq(
         ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source is bound to this interrupt.
 
-    Source: API "Message Queue Send Side Bind"; recorded.
+    Source: API "Message Queue Bind Send vIRQ"; recorded.
 
     """
     return msgqueue.send_source.bind(vic, virq)
@@ -198,7 +198,7 @@ def msgqueue_bind_receive_virq(
         ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source is bound to this interrupt.
 
-    Source: API "Message Queue Receive Side Bind"; recorded.
+    Source: API "Message Queue Bind Receive vIRQ"; recorded.
 
     """
     return msgqueue.receive_source.bind(vic, virq)
@@ -211,7 +211,7 @@ def msgqueue_unbind_send_virq(msgqueue: Annotated[MsgQueue, MsgQueueRights.BIND_
     Arguments:
         msgqueue: the queue.
 
-    Source: API "Message Queue Send Side Unbind"; recorded.
+    Source: API "Message Queue Unbind Send vIRQ"; recorded.
 
     """
     msgqueue.send_source.unbind()
@@ -225,7 +225,7 @@ def msgqueue_unbind_receive_virq(msgqueue: Annotated[MsgQueue, MsgQueueRights.BI
     Arguments:
         msgqueue: the queue.
 
-    Source: API "Message Queue Receive Side Unbind"; recorded.
+    Source: API "Message Queue Unbind Receive vIRQ"; recorded.
 
     """
     msgqueue.receive_source.unbind()
@@ -340,7 +340,7 @@ def msgqueue_configure_send(
         UNIMPLEMENTED: another holdoff; checked before the threshold.
         ARGUMENT_INVALID: the threshold is not below the depth.
 
-    Source: API "Message Queue Send Configuration"; recorded.
+    Source: API "Message Queue Configure Send"; recorded.
 
     """
     if not_full_holdoff != UNCHANGED:
@@ -367,7 +367,7 @@ def msgqueue_configure_receive(
         UNIMPLEMENTED: another holdoff; checked before the threshold.
         ARGUMENT_INVALID: the threshold is 0 or above the depth.
 
-    Source: API "Message Queue Receive Configuration"; recorded.
+    Source: API "Message Queue Configure Receive"; recorded.
 
     """
     if not_empty_holdoff != UNCHANGED:
@@ -391,7 +391,7 @@ def msgqueue_configure(msgqueue: Annotated[MsgQueue, ACTIVATE], create_info: Msg
     Errors:
         ARGUMENT_INVALID: depth or size out of range; the queue is unchanged.
 
-    Source: API "Message Queue Configuration"; recorded.
+    Source: API "Configure a Message Queue"; recorded.
 
     """
     return msgqueue.configure(create_info & 0xFFFF, create_info >> 16 & 0xFFFF)

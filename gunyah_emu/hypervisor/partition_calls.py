@@ -49,7 +49,7 @@ def partition_create_partition(src_partition: CapId, cspace: CapId) -> NewCap:
     Errors:
         UNIMPLEMENTED: always.
 
-    Source: API "Partition Creation"; recorded.
+    Source: API "Partition Object Creation"; recorded.
 
     """
     del src_partition, cspace
@@ -78,7 +78,7 @@ def partition_create_cspace(src_partition: Creator, cspace: Destination) -> NewC
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "CSpace Creation"; recorded.
+    Source: API "Capability Space Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "CSpace")
@@ -96,7 +96,7 @@ def partition_create_addrspace(src_partition: Creator, cspace: Destination) -> N
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Address Space Creation"; recorded.
+    Source: API "Address Space Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "Addrspace")
@@ -114,7 +114,7 @@ def partition_create_memextent(src_partition: Creator, cspace: Destination) -> N
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Memory Extent Creation"; recorded.
+    Source: API "Memory Extent Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "MemExtent")
@@ -132,7 +132,7 @@ def partition_create_thread(src_partition: Creator, cspace: Destination) -> NewC
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Thread Creation"; recorded.
+    Source: API "Thread (Virtual CPU) Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "Thread")
@@ -150,7 +150,7 @@ def partition_create_doorbell(src_partition: Creator, cspace: Destination) -> Ne
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Doorbell Creation"; recorded.
+    Source: API "Doorbell Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "Doorbell")
@@ -168,7 +168,7 @@ def partition_create_msgqueue(src_partition: Creator, cspace: Destination) -> Ne
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Message Queue Creation"; recorded.
+    Source: API "Message Queue Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "MsgQueue")
@@ -186,7 +186,7 @@ def partition_create_vic(src_partition: Creator, cspace: Destination) -> NewCap:
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Virtual Interrupt Controller Creation"; recorded.
+    Source: API "Virtual Interrupt Controller Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "Vic")
@@ -204,7 +204,7 @@ def partition_create_vpm_group(src_partition: Creator, cspace: Destination) -> N
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Virtual PM Group Creation"; recorded.
+    Source: API "Virtual PM Group Object Creation"; recorded.
 
     """
     return create(src_partition, cspace, "VpmGroup")
@@ -222,7 +222,7 @@ def partition_create_virtio_mmio(src_partition: Creator, cspace: Destination) ->
         NOMEM: no memory for the object or for a table of slots.
         CSPACE_FULL: the cspace holds as many capabilities as it was configured for.
 
-    Source: API "Virtio MMIO Creation"; recorded.
+    Source: API "Virtual IO MMIO object creation"; recorded.
 
     """
     return create(src_partition, cspace, "VirtioMmio")

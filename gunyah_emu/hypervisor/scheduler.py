@@ -86,7 +86,7 @@ def vcpu_set_affinity(caller: Thread, cap_id: CapId, affinity: CpuIndex) -> Resu
 
     Stops the hypervisor: any other core (recorded: a failed assertion, before the capability is looked at).
 
-    Source: API "Set the Affinity of a VCPU Thread"; success recorded, the order read.
+    Source: API "Set or Change the Physical CPU Affinity of a VCPU Thread"; success recorded, the order read.
 
     """
     if CORES <= affinity != NO_CPU:
@@ -117,7 +117,7 @@ def vcpu_set_priority(caller: Thread, cap_id: CapId, priority: Priority) -> Resu
         DENIED: above 62 (recorded).
         OBJECT_STATE: not in state INIT (recorded).
 
-    Source: API "Set the Priority of a VCPU Thread"; recorded.
+    Source: API "Set Priority of a VCPU Thread"; recorded.
 
     """
     vcpu = _thread(caller, cap_id, ThreadRights.PRIORITY, None)
@@ -145,7 +145,7 @@ def vcpu_set_timeslice(caller: Thread, cap_id: CapId, timeslice: Nanoseconds) ->
         OBJECT_STATE: not in state INIT (recorded).
         ARGUMENT_INVALID: out of range.
 
-    Source: API "Set the Timeslice of a VCPU Thread"; OBJECT_STATE recorded, the rest read.
+    Source: API "Set Timeslice of a VCPU Thread"; OBJECT_STATE recorded, the rest read.
 
     """
     vcpu = _thread(caller, cap_id, ThreadRights.TIMESLICE, None)

@@ -42,7 +42,7 @@ def hypervisor_identify() -> Annotated[
 ]:
     """Tell which hypervisor this is and what it can do; needs no right and never fails.
 
-    Source: API "Hypervisor API Information and Identification"; recorded.
+    Source: API "Hypervisor API Version and Features"; recorded.
     """
     return API_INFO, *API_FLAGS
 
@@ -139,7 +139,7 @@ def trace_update_class_flags(
         set_flags: classes to switch on, by bit.
         clear_flags: classes to switch off; `set_flags` wins.
 
-    Source: API "Hypervisor Trace Control"; the read is recorded, the update is read.
+    Source: API "Update trace class flags"; the read is recorded, the update is read.
 
     """
     public = ~TRACE_PRIVATE_FLAGS
@@ -166,7 +166,7 @@ def prng_get_entropy(
         ARGUMENT_ALIGNMENT: not a multiple of 4.
         BUSY: the thread had its 4 calls.
 
-    Source: API "PRNG Management"; recorded.
+    Source: API "PRNG Get Entropy"; recorded.
 
     """
     if not 1 <= num_bytes <= 16:

@@ -1,4 +1,4 @@
-"""Threads: the vCPUs, which are the callers of every hypercall (API section "Virtual CPU Management").
+"""Threads: the vCPUs, which are the callers of every hypercall (API section "VCPU Management").
 
 A vCPU executes while it is ACTIVE, alive, and nothing blocks it.  The reasons that block it are bits of `blocks`, as
 in Gunyah's scheduler: off, suspended, waiting in WFI, waiting for a proxy scheduler to answer an access or to run it

@@ -1,4 +1,4 @@
-"""The hypercalls that configure vCPUs and turn them on and off (API section "Virtual CPU Management")."""
+"""The hypercalls that configure vCPUs and turn them on and off (API section "VCPU Management")."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def vcpu_poweron(
         BUSY: it is not off, or was killed while it was on (recorded).
         FAILURE: it was killed while it was off.
 
-    Source: API "Power-on a VCPU Thread"; the marked errors recorded, the order read.
+    Source: API "Power on a VCPU Thread"; the marked errors recorded, the order read.
 
     """
     entry = None if flags & _PRESERVE_ENTRY_POINT else entry_point
@@ -85,7 +85,7 @@ def vcpu_poweroff(caller: Thread, cap_id: Annotated[Thread, ThreadRights.POWER],
         DENIED: last_vcpu is clear for the last vCPU that is on, or set for another; a vCPU without a group is always
             the last.
 
-    Source: API "Power-off a VCPU Thread"; capability errors recorded, the rest read.
+    Source: API "Power off a VCPU Thread"; capability errors recorded, the rest read.
 
     """
     if cap_id is not caller:

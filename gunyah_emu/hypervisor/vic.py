@@ -1,4 +1,4 @@
-"""Virtual interrupt controllers: the objects' side (API section "Virtual Interrupt Controller Management").
+"""Virtual interrupt controllers: the objects' side (API section "Interrupt Management").
 
 A VIC owns the numbers of its vIRQs and who is bound to them; the GICv3 that a guest sees is the `controller`, which
 the platform gives when the VIC is activated.
@@ -173,7 +173,7 @@ def vic_attach_vcpu(
     Errors:
         ARGUMENT_INVALID: `index` is not below the number of vCPUs.
 
-    Source: API "Attach a vCPU to a Virtual Interrupt Controller"; recorded.
+    Source: API "Virtual Interrupt Controller to VCPU Attachment"; recorded.
 
     """
     return vic.attach_vcpu(vcpu, index)
@@ -190,7 +190,7 @@ def vic_bind_msi_source(vic: Annotated[Vic, VicRights.BIND_SOURCE], msi_source: 
     Errors:
         CSPACE_WRONG_OBJECT_TYPE: always.
 
-    Source: API "Bind a Virtual Interrupt Controller to an MSI Source"; read, not recorded.
+    Source: API "MSI Source to Virtual Interrupt Controller Attachment"; read, not recorded.
 
     """
     del vic, msi_source

@@ -1,4 +1,4 @@
-"""The hypercalls on virtio-mmio devices (API section "Virtio MMIO")."""
+"""The hypercalls on virtio-mmio devices (API section "Virtual IO MMIO Management")."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def virtio_mmio_configure(
         ARGUMENT_INVALID: a sparse extent, another size than a page, or more than 16 queues.
         ARGUMENT_INVALID: a device type other than 18.
 
-    Source: API "Virtio MMIO Configure"; read, not recorded.
+    Source: API "Configure a Virtual IO Interface Object"; read, not recorded.
 
     """
     return virtio_mmio.configure(memextent, vqs_num, device_type if flags & _VALID_DEVICE_TYPE else None)
@@ -93,7 +93,7 @@ def virtio_mmio_backend_bind_virq(
         ARGUMENT_INVALID: not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source has the vIRQ.
 
-    Source: API "Virtio MMIO Backend vIRQ Bind"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend vIRQ Bind"; read, not recorded.
 
     """
     return virtio_mmio.backend_virq.bind(vic, virq)
@@ -108,7 +108,7 @@ def virtio_mmio_backend_unbind_virq(
     Arguments:
         virtio_mmio: an active device.
 
-    Source: API "Virtio MMIO Backend vIRQ Unbind"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend vIRQ Unbind"; read, not recorded.
 
     """
     virtio_mmio.backend_virq.unbind()
@@ -133,7 +133,7 @@ def virtio_mmio_frontend_bind_virq(
         ARGUMENT_INVALID: not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source has the vIRQ.
 
-    Source: API "Virtio MMIO Frontend vIRQ Bind"; read, not recorded.
+    Source: API "Virtual IO MMIO Frontend vIRQ Bind"; read, not recorded.
 
     """
     return virtio_mmio.frontend_virq.bind(vic, virq)
@@ -148,7 +148,7 @@ def virtio_mmio_frontend_unbind_virq(
     Arguments:
         virtio_mmio: an active device.
 
-    Source: API "Virtio MMIO Frontend vIRQ Unbind"; read, not recorded.
+    Source: API "Virtual IO MMIO Frontend vIRQ Unbind"; read, not recorded.
 
     """
     virtio_mmio.frontend_virq.unbind()
@@ -168,7 +168,7 @@ def virtio_mmio_backend_assert_virq(
     Errors:
         DENIED: the driver asked for a reset that is not acknowledged yet.
 
-    Source: API "Virtio MMIO Backend Assert vIRQ"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Assert vIRQ"; read, not recorded.
 
     """
     if virtio_mmio.load(STATUS) & STATUS_NEEDS_RESET:
@@ -191,7 +191,7 @@ def virtio_mmio_backend_set_dev_features(virtio_mmio: ConfigurableVirtio, sel: U
         ARGUMENT_INVALID: another word.
         DENIED: word 1 without VERSION_1 or ACCESS_PLATFORM, or with NOTIFICATION_DATA.
 
-    Source: API "Virtio MMIO Backend Set Device Features"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Set DeviceFeatures"; read, not recorded.
 
     """
     if sel >= FEATURE_WORDS:
@@ -214,7 +214,7 @@ def virtio_mmio_backend_set_queue_num_max(virtio_mmio: ConfigurableVirtio, sel: 
     Errors:
         ARGUMENT_INVALID: no such queue.
 
-    Source: API "Virtio MMIO Backend Set Queue Num Max"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Set QueueNumMax"; read, not recorded.
 
     """
     if sel >= len(virtio_mmio.queues):
@@ -236,7 +236,7 @@ def virtio_mmio_backend_get_drv_features(
     Errors:
         ARGUMENT_INVALID: another word.
 
-    Source: API "Virtio MMIO Backend Get Driver Features"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Get DriverFeatures"; read, not recorded.
 
     """
     return (OK, virtio_mmio.driver_features[sel]) if sel < FEATURE_WORDS else ARGUMENT_INVALID
@@ -262,7 +262,7 @@ def virtio_mmio_backend_get_queue_info(
     Errors:
         ARGUMENT_INVALID: no such queue.
 
-    Source: API "Virtio MMIO Backend Get Queue Info"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Get Queue Info"; read, not recorded.
 
     """
     if sel >= len(virtio_mmio.queues):
@@ -282,7 +282,7 @@ def virtio_mmio_backend_get_notification(
 
     The reasons: bit 0 new_buffer, 1 reset_rqst, 3 driver_ok, 4 failed.
 
-    Source: API "Virtio MMIO Backend Get Notification"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Get Notification"; read, not recorded.
 
     """
     notified, reason = virtio_mmio.notified, virtio_mmio.reason
@@ -297,7 +297,7 @@ def virtio_mmio_backend_acknowledge_reset(virtio_mmio: ConfigurableVirtio) -> Re
     Arguments:
         virtio_mmio: an active device.
 
-    Source: API "Virtio MMIO Backend Acknowledge Reset"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Acknowledge Reset"; read, not recorded.
 
     """
     virtio_mmio.store(STATUS, 0)
@@ -312,7 +312,7 @@ def virtio_mmio_backend_update_status(virtio_mmio: ConfigurableVirtio, val: U32)
         virtio_mmio: an active device.
         val: the bits.
 
-    Source: API "Virtio MMIO Backend Update Status"; read, not recorded.
+    Source: API "Virtual IO MMIO Backend Set Status"; read, not recorded.
 
     """
     virtio_mmio.store(STATUS, virtio_mmio.load(STATUS) | val)

@@ -1,4 +1,4 @@
-"""virtio-mmio devices between two VMs (API section "Virtio MMIO"; registers: virtio 1.1, 4.2.2).
+"""virtio-mmio devices between two VMs (API section "Virtual IO MMIO Management"; registers: virtio 1.1, 4.2.2).
 
 The register page is a memory extent that both sides have mapped.  The back end, which implements the device, fills it
 in itself; the front end, which has the driver, has it read-only: reads are plain memory, and its writes come here

@@ -1,4 +1,4 @@
-"""Virtual power management groups: the vCPUs of a VM, as PSCI sees them (API section "Virtual Power Management").
+"""Virtual power management groups: the vCPUs of a VM, as PSCI sees them (API section "Virtual PM Group Management").
 
 A vCPU in a group has PSCI; one without has not.  The group counts who is on (the last one cannot turn itself off by
 CPU_OFF) and knows who is awake, which is what its state and its system-suspend interrupt are about.  With the option
@@ -124,7 +124,7 @@ def vpm_group_attach_vcpu(
         OBJECT_STATE: the thread is not in state INIT (recorded).
         ARGUMENT_INVALID: `index` is above 7.
 
-    Source: API "Attach VCPU to a Virtual PM Group"; the marked errors recorded, the order read.
+    Source: API "Virtual PM Group to VCPU Attachment"; the marked errors recorded, the order read.
 
     """
     if vcpu.state != INIT:
@@ -152,7 +152,7 @@ def vpm_group_bind_virq(
         ARGUMENT_INVALID: not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source has the vIRQ.
 
-    Source: API "Bind Virtual PM Group to a vIRQ"; success recorded, the errors as for other sources.
+    Source: API "Virtual PM Group vIRQ Bind"; success recorded, the errors as for other sources.
 
     """
     return vpm_group.suspend_virq.bind(vic, virq)
@@ -165,7 +165,7 @@ def vpm_group_unbind_virq(vpm_group: Annotated[VpmGroup, VpmGroupRights.BIND_VIR
     Arguments:
         vpm_group: an active group.
 
-    Source: API "Unbind Virtual PM Group from a vIRQ"; read, not recorded.
+    Source: API "Virtual PM Group vIRQ Unbind"; read, not recorded.
 
     """
     vpm_group.suspend_virq.unbind()
@@ -183,7 +183,7 @@ def vpm_group_get_state(
 
     The result is 1 (running, recorded) or 2 (cpus_suspended), also for a group without vCPUs; this build has no other.
 
-    Source: API "Get Virtual PM Group State"; recorded.
+    Source: API "Virtual PM Group Get State"; recorded.
 
     """
     return OK, vpm_group.power_state
