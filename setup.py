@@ -1,8 +1,30 @@
-"""The one part of the build that is not data: the C accelerator, left out where there is no compiler."""
+"""The parts of the build that are not data: the C accelerator and the demo's guests."""
+
+from pathlib import Path
+from shutil import copy2
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+DEMO = Path("guest_images/doorbell_irq")
+
+
+class BuildWithDemo(build_py):
+    """Puts the demo's guests into the package, where an installed `gunyah-emu demo` finds them; a checkout has its own."""
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "gunyah_emu", "demo")
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (DEMO / "machine.toml", *DEMO.glob("*.elf")):
+            copy2(file, target)
+
 
 setup(
+    cmdclass={"build_py": BuildWithDemo},
     ext_modules=[
         Extension(
             "gunyah_emu.cpu._accelerator",
@@ -15,7 +37,7 @@ setup(
                 "-Wno-cast-function-type",
                 "-Wno-missing-field-initializers",
             ],
-            optional=True,
+            optional=True,  # without a compiler the package installs all the same, and takes the portable way
         )
-    ]
+    ],
 )

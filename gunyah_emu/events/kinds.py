@@ -36,6 +36,7 @@ KINDS = _table(
     EventKind("hypercall", ("call", "arguments"), "none", "A guest asks the hypervisor, by either encoding."),
     EventKind("hypercall_return", ("call", "results"), "its hypercall", "The hypervisor answers: x0 and the outputs."),
     EventKind("service", ("function", "arguments"), "none", "A guest calls SMCCC, PSCI or TRNG."),
+    EventKind("service_return", ("function", "results"), "its service", "It answers: x0..x3."),
     EventKind("virq_assert", ("source", "virq", "level"), "the hypercall", "An object asserts its virtual interrupt."),
     EventKind("virq_clear", ("source", "virq"), "the hypercall", "An object withdraws its level."),
     EventKind("irq_pending", ("intid",), "what asserted it", "An interrupt became pending in the vCPU's GIC."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.boot import device_tree, virt_map
-from gunyah_emu.boot.layout import arrange, memory_for
+from gunyah_emu.boot.layout import DEVICE_TREE_ROOM, arrange, memory_for
 from gunyah_emu.boot.load import load_image
 from gunyah_emu.devices.pl011 import Pl011
 from gunyah_emu.devices.pl031 import Pl031
@@ -91,7 +91,7 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     images += [load_image(extra.file, extra.type, extra.load_address) for extra in config.extra_images]
     base, size = memory_for(images) if config.memory is None else (config.memory.base, config.memory.size)
     ram_disk = b"" if config.initrd is None else _read(config.initrd)
-    layout = arrange(images, base, size, config.name, len(ram_disk))
+    layout = arrange(images, base, size, config.name, len(ram_disk), _device_tree_room(machine))
     ram = allocate(size)
     flash = next((image for image in layout.images if image.kind == "flash"), None)
     for image in layout.images:
@@ -216,17 +216,7 @@ def _connect_queues(machine: Machine, parts: dict[str, Parts]) -> None:
 
 def _start(machine: Machine, parts: Parts) -> None:
     config, vm, layout = parts.config, parts.vm, parts.layout
-    addrspace = parts.threads[0].addrspace
-    assert addrspace is not None
-    tree = device_tree.build(
-        device_tree.Description(
-            memory=((parts.base, len(parts.ram)),),
-            affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
-            cpu=CPU_COMPATIBLE[config.cpu],
-            chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=layout.ram_disk),
-            hypervisor=device_tree.Hypervisor(addrspace.vmid, config.name, parts.resources),
-        )
-    )
+    tree = _device_tree(machine, parts)
     start = layout.device_tree - parts.base
     parts.ram[start : start + len(tree)] = tree
     error = parts.threads[0].power_on(layout.entry, layout.device_tree)
@@ -234,6 +224,35 @@ def _start(machine: Machine, parts: Parts) -> None:
     _attach_devices(machine, vm, parts.vic)
     if config.script:
         vm.script = vm.console.script((step.expect, step.send) for step in config.script)
+
+
+def _device_tree_room(machine: Machine) -> int:
+    """Bytes that suffice for the tree of a VM that is both ends of everything."""
+    connections = len(machine.config.doorbells) + len(machine.config.message_queues)
+    return DEVICE_TREE_ROOM + 2 * connections * device_tree.RESOURCE_ROOM
+
+
+def _device_tree(machine: Machine, parts: Parts) -> bytes:
+    config = parts.config
+    addrspace = parts.threads[0].addrspace
+    assert addrspace is not None
+    description = device_tree.Description(
+        memory=((parts.base, len(parts.ram)),),
+        affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
+        cpu=CPU_COMPATIBLE[config.cpu],
+        chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=parts.layout.ram_disk),
+        hypervisor=device_tree.Hypervisor(addrspace.vmid, config.name, parts.resources),
+    )
+    room = _device_tree_room(machine)
+    if config.device_tree is not None:
+        from gunyah_emu.boot.given_tree import amend
+
+        return amend(_read(config.device_tree), description, config.device_tree, room)
+    tree = device_tree.build(description)
+    assert len(tree) <= room, (
+        f"the device tree of VM '{config.name}' must have at most {room} bytes; it has {len(tree)}"
+    )
+    return tree
 
 
 def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 1 << 20
-NOT_FOR_ROOT = ("image_type", "load_address", "extra_images", "memory", "vcpus", "initrd", "script")
+NOT_FOR_ROOT = ("image_type", "load_address", "extra_images", "memory", "vcpus", "initrd", "device_tree", "script")
 """What the hypervisor decides for its root VM, or what a root VM cannot have."""
 
 DEVICE_SPIS = {virt_map.PL011_SPI: "the UART", virt_map.PL031_SPI: "the real-time clock"}
@@ -185,6 +185,8 @@ class Checks:
         vm.image = self.located(vm.image, (*vm.path, "image"))
         if vm.initrd is not None:
             vm.initrd = self.located(vm.initrd, (*vm.path, "initrd"))
+        if vm.device_tree is not None:
+            vm.device_tree = self.located(vm.device_tree, (*vm.path, "device_tree"))
         for extra in vm.extra_images:
             extra.file = self.located(extra.file, (*extra.path, "file"))
         if vm.memory is not None:

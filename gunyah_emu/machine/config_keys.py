@@ -24,6 +24,9 @@ PAGE = 4096
 SMALLEST_MEMORY = 256 << 10
 ADDRESS_LIMIT = 1 << 39  # what the stage-2 tables translate
 LAST_SPI = 987  # INTID 1019
+MAX_VMS = 32
+MAX_CONNECTIONS = 512
+"""Of either kind: a VM that is both ends of all of them still has room in its table of 4096 capabilities."""
 
 LABEL = Integer(0, (1 << 32) - 1)
 
@@ -72,6 +75,7 @@ class VmConfig(Section):
     gic: Literal["architectural", "gunyah"]
     bootargs: str
     initrd: str | None
+    device_tree: str | None
     script: tuple[ScriptStepConfig, ...]
 
 
@@ -193,7 +197,7 @@ VM = Table(
     ),
     Key(
         "extra_images",
-        ArrayOf(EXTRA_IMAGE, "an array of tables { file, type, load_address }", may_be_empty=True),
+        ArrayOf(EXTRA_IMAGE, "tables { file, type, load_address }", 0, 64),
         "Further images for its memory.",
         default=(),
     ),
@@ -216,8 +220,16 @@ VM = Table(
     Key("bootargs", Text(), "The kernel's command line; semihosting's too.", default=""),
     Key("initrd", File(), "An initial RAM disk; the device tree says where it is.", default=None),
     Key(
+        "device_tree",
+        File(),
+        "A flattened device tree to be given to the guest instead of the generated one; memory, command line, RAM disk "
+        "and the `hypervisor` node are made this machine's.",
+        default=None,
+        default_text="generated",
+    ),
+    Key(
         "script",
-        ArrayOf(SCRIPT_STEP, "an array of tables { expect, send }", may_be_empty=True),
+        ArrayOf(SCRIPT_STEP, "tables { expect, send }", 0, 10_000),
         "Who sits at its console.",
         default=(),
     ),
@@ -231,7 +243,7 @@ DOORBELL = Table(
     Key("label", LABEL, "Tells it from the other doorbells."),
     Key(
         "senders",
-        ArrayOf(Name(), "an array of at least one VM's name", may_be_empty=False),
+        ArrayOf(Name(), "names of VMs", 1, MAX_VMS),
         "The VMs that may ring it.",
     ),
     Key("receiver", Name(), "The VM that it rings."),
@@ -298,11 +310,11 @@ DOCUMENT = Table(
     Document,
     "",
     Key("machine", MACHINE, ""),
-    Key("vm", ArrayOf(VM, "at least one [[vm]]", may_be_empty=False), ""),
-    Key("doorbell", ArrayOf(DOORBELL, "an array of tables, [[doorbell]]", may_be_empty=True), "", default=()),
+    Key("vm", ArrayOf(VM, "tables [[vm]]", 1, MAX_VMS), ""),
+    Key("doorbell", ArrayOf(DOORBELL, "tables [[doorbell]]", 0, MAX_CONNECTIONS), "", default=()),
     Key(
         "message_queue",
-        ArrayOf(MESSAGE_QUEUE, "an array of tables, [[message_queue]]", may_be_empty=True),
+        ArrayOf(MESSAGE_QUEUE, "tables [[message_queue]]", 0, MAX_CONNECTIONS),
         "",
         default=(),
     ),

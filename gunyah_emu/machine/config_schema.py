@@ -158,17 +158,19 @@ class Choice(Kind):
 
 
 class ArrayOf(Kind):
-    """An array whose elements are all of one kind."""
+    """An array whose elements are all of one kind, so many of them."""
 
-    def __init__(self, element: Kind, must_be: str, *, may_be_empty: bool) -> None:
+    def __init__(self, element: Kind, of: str, lowest: int, highest: int) -> None:
         self.element = element
-        self.must_be = must_be
-        self.may_be_empty = may_be_empty
+        self.lowest, self.highest = lowest, highest
+        self.must_be = f"an array of {lowest}..{highest} {of}"
 
     def read(self, value: object, path: Path) -> tuple[object, ...]:
         """The elements."""
-        if not isinstance(value, list) or not (value or self.may_be_empty):
+        if not isinstance(value, list):
             raise self.refuse(value, path)
+        if not self.lowest <= len(value) <= self.highest:
+            raise ConfigError(path, f"{name_of(path)} must be {self.must_be}; it has {len(value)}")
         return tuple(self.element.read(element, (*path, index)) for index, element in enumerate(value))
 
 
@@ -289,7 +291,7 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
-        return "an empty array" if not value else "an array"
+        return "an array"
     return str(value)
 
 

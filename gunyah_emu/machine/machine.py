@@ -192,7 +192,10 @@ class Machine:
                 x[0] = NO_SUCH_CALL
             return
         registers = list(x[:8])
-        if self._smccc.call(vcpu.thread, registers):
+        returns = self._smccc.call(vcpu.thread, registers)
+        if (tracing := self.tracing) is not None:
+            tracing.service_returned(vcpu.thread, registers[:4] if returns else None)
+        if returns:
             for number, value in enumerate(registers):
                 x[number] = value
         elif vcpu.on:

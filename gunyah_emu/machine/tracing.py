@@ -78,6 +78,7 @@ class Tracing:
         self._machine = machine
         self._recorder = Recorder(machine.clock.now, ())
         self._call = 0
+        self._service = ""
         machine.hypervisor.observer = self
         for gic in self._gics():
             self.watch(gic)
@@ -120,7 +121,17 @@ class Tracing:
 
     def service(self, caller: Thread, name: str, arguments: tuple[int, ...]) -> None:
         """PSCI, TRNG or SMCCC."""
-        self._recorder.cause = self._recorder.emit("service", *self._place(caller), (name, list(arguments)), 0)
+        self._service = name
+        self._call = self._recorder.emit("service", *self._place(caller), (name, list(arguments)), 0)
+        self._recorder.cause = self._call
+
+    def service_returned(self, caller: Thread, results: list[int] | None) -> None:
+        """The machine says that the call behind `hvc #0` or `smc #0` is done; None: it does not return now."""
+        if self._service:
+            if results is not None:
+                self._recorder.emit("service_return", *self._place(caller), (self._service, results), self._call)
+            self._service = ""
+        self._recorder.cause = 0
 
     def asserted(self, source: VirqSource, level: bool) -> None:
         """An object asserts its vIRQ; that it becomes pending is caused by this."""
