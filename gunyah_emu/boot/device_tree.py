@@ -26,6 +26,10 @@ CAPABILITY = "qcom,gunyah-capability"
 MESSAGE_QUEUE = "qcom,gunyah-message-queue"
 
 
+RESOURCE_ROOM = 384
+"""No node of a capability takes more bytes, its properties' names included."""
+
+
 class Interrupt(NamedTuple):
     """An SPI: its number (INTID - 32) and its trigger, EDGE_RISING or LEVEL_HIGH."""
 
@@ -117,11 +121,7 @@ def build(description: Description) -> bytes:
     tree.cells("#size-cells", 2)
     tree.cells("interrupt-parent", PHANDLE_GIC)
     write_chosen(tree, description)
-    for base, size in description.memory:
-        tree.begin(f"memory@{base:x}")
-        tree.strings("device_type", "memory")
-        tree.cells64("reg", base, size)
-        tree.end()
+    write_memory(tree, description)
     write_cpus(tree, description)
     write_timer(tree)
     write_gic(tree)
@@ -148,6 +148,15 @@ def write_chosen(tree: Writer, description: Description) -> None:
     if chosen.rng_seed:
         tree.property("rng-seed", chosen.rng_seed)
     tree.end()
+
+
+def write_memory(tree: Writer, description: Description) -> None:
+    """A /memory node for each region."""
+    for base, size in description.memory:
+        tree.begin(f"memory@{base:x}")
+        tree.strings("device_type", "memory")
+        tree.cells64("reg", base, size)
+        tree.end()
 
 
 def write_cpus(tree: Writer, description: Description) -> None:
@@ -265,15 +274,20 @@ def begin_resource(tree: Writer, name: str, resource: Doorbell | MessageQueue, c
 
 
 class Writer:
-    """libfdt's sequential writer, over a buffer that grows when it is full."""
+    """libfdt's sequential writer, over a buffer that grows when it is full.
 
-    __slots__ = ("_fdt", "_library")
+    Arguments:
+        reserved: memory reservations, address and bytes of each.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_fdt",)
+
+    def __init__(self, reserved: Sequence[tuple[int, int]] = ()) -> None:
         import libfdt
 
-        self._library = libfdt
         self._fdt = libfdt.FdtSw(8192)
+        for address, size in reserved:
+            self._fdt.add_reservemap_entry(address, size)
         self._fdt.finish_reservemap()
 
     def begin(self, name: str) -> None:

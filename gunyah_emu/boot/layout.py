@@ -27,7 +27,7 @@ NEAR = 1 << 30
 RAM_DISK_OFFSET = 128 << 20
 RAW_OFFSET = 512 << 10  # where `qemu -kernel` puts what has no header, and so where such images are linked
 DEVICE_TREE_ROOM = 64 << 10
-"""Bytes kept for a device tree: one with every resource of eight VMs has 20 KiB, and boot loaders add to theirs."""
+"""Bytes kept for a device tree: one of a VM has 3 KiB, a board's 15 KiB, and boot loaders add to theirs."""
 
 
 class Layout(NamedTuple):
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
     Attributes:
         images: as given, moved to where they are loaded; the first one starts.
-        device_tree: the address of DEVICE_TREE_ROOM bytes, 8-byte aligned at least.
+        device_tree: where the device tree goes; a multiple of 4 KiB.
         ram_disk: addresses of its first byte and of the one after its last; None without one.
     """
 
@@ -76,7 +76,14 @@ def memory_for(images: Sequence[Image]) -> tuple[int, int]:
     return base, size
 
 
-def arrange(images: Sequence[Image], base: int, size: int, vm: str, ram_disk_size: int = 0) -> Layout:
+def arrange(
+    images: Sequence[Image],
+    base: int,
+    size: int,
+    vm: str,
+    ram_disk_size: int = 0,
+    device_tree_room: int = DEVICE_TREE_ROOM,
+) -> Layout:
     """Finds a place for everything.
 
     Arguments:
@@ -85,6 +92,7 @@ def arrange(images: Sequence[Image], base: int, size: int, vm: str, ram_disk_siz
         size: its bytes.
         vm: the VM's name, for messages.
         ram_disk_size: bytes; 0 for none.
+        device_tree_room: bytes that the device tree may take.
 
     Raises:
         UserError: in this order: an image does not fit into memory; two overlap; there is no room for the RAM disk;
@@ -111,7 +119,7 @@ def arrange(images: Sequence[Image], base: int, size: int, vm: str, ram_disk_siz
     choices = [(after, BLOCK), (after, PAGE), (base, PAGE)]
     if moved[0].kind != "linux":
         choices.insert(0, (base, 0))
-    return Layout(tuple(moved), memory.reserve(DEVICE_TREE_ROOM, "device tree", *choices), ram_disk)
+    return Layout(tuple(moved), memory.reserve(device_tree_room, "device tree", *choices), ram_disk)
 
 
 class Memory:

@@ -195,8 +195,8 @@ def test_a_later_mistake_is_shown_at_its_key(read: Read) -> None:
         ("seed = 7", "capability_ids = 1", "2:18: capability_ids must be 'sequential' or 'random'; it is 1"),
         ("seed = 7", 'on_fatal = "go"', "2:12: on_fatal must be 'stop' or 'error'; it is 'go'"),
         ('trigger = "edge"', 'trigger = "rising"', "15:29: virq.trigger must be 'edge' or 'level'; it is 'rising'"),
-        ('["sender"]', '"sender"', "13:11: senders must be an array of at least one VM's name; it is 'sender'"),
-        ('["sender"]', "[]", "13:11: senders must be an array of at least one VM's name; it is an empty array"),
+        ('["sender"]', '"sender"', "13:11: senders must be an array of 1..32 names of VMs; it is 'sender'"),
+        ('["sender"]', "[]", "13:11: senders must be an array of 1..32 names of VMs; it has 0"),
         (
             '["sender"]',
             '["sender", 3]',
@@ -394,8 +394,8 @@ def test_the_same_spi_may_serve_different_vms_and_the_same_label_different_kinds
     ("text", "message"),
     [
         ("", ":1:1: a machine file must have the key 'vm'; it has none"),
-        ("vm = []", ":1:6: vm must be at least one [[vm]]; it is an empty array"),
-        ("vm = 5", ":1:6: vm must be at least one [[vm]]; it is 5"),
+        ("vm = []", ":1:6: vm must be an array of 1..32 tables [[vm]]; it has 0"),
+        ("vm = 5", ":1:6: vm must be an array of 1..32 tables [[vm]]; it is 5"),
         ("vm = [5]", ":1:7: vm[0] must be a table; it is 5"),
         ("machine = 3\n[[vm]]", ":1:11: machine must be a table; it is 3"),
         ("[[vm]]\nname = \n", ":2:8: a machine file must be TOML; invalid value"),
@@ -467,6 +467,15 @@ def test_every_default_is_what_its_key_must_be(table: Table) -> None:
         if key.default is not REQUIRED and key.default is not None:
             default = list(key.default) if isinstance(key.default, tuple) else key.default
             assert key.kind.read(default, (name,)) == key.default
+
+
+def test_more_vms_and_connections_than_a_machine_has_room_for_are_refused(read: Read) -> None:
+    vms = "".join(f'[[vm]]\nname = "{n}"\nimage = "sender.elf"\n' for n in range(33))
+    assert refusal(read, vms) == "m.toml:1:1: vm must be an array of 1..32 tables [[vm]]; it has 33"
+    doorbells = "".join(f'[[doorbell]]\nlabel = {n}\nsenders = ["sender"]\nreceiver = "sender"\n' for n in range(513))
+    assert refusal(read, GOOD[: GOOD.index("[[doorbell")] + doorbells) == (
+        "m.toml:11:1: doorbell must be an array of 0..512 tables [[doorbell]]; it has 513"
+    )
 
 
 def test_the_reference_page_is_fresh() -> None:
