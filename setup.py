@@ -10,7 +10,7 @@ DEMO = Path("guest_images/doorbell_irq")
 
 
 class BuildWithDemo(build_py):
-    """Puts the demo's guests into the package, where an installed `gunyah-emu demo` finds them; a checkout has its own."""
+    """Puts the demo's guests into the package, where an installed `gunyah-emu demo` finds them."""
 
     def run(self) -> None:
         """Build, then copy."""

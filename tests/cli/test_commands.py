@@ -26,8 +26,11 @@ def test_demo_shows_both_consoles_and_the_interrupt_on_its_way():
     assert re.search(r"^receiver \| SPI 8 \(INTID 40\) taken", done.stdout, re.MULTILINE)
     kinds = re.findall(r"^ +\d+ ns +(\w+) +(\w+) ", done.stdout, re.MULTILINE)
     assert kinds == [
-        ("sender", "hypercall"), ("receiver", "virq_assert"), ("receiver", "irq_pending"), ("receiver", "irq_acknowledged"),
-    ]  # fmt: skip
+        ("sender", "hypercall"),
+        ("receiver", "virq_assert"),
+        ("receiver", "irq_pending"),
+        ("receiver", "irq_acknowledged"),
+    ]
 
 
 def test_run_of_one_image_passes_its_console_on_unchanged():
