@@ -48,7 +48,7 @@ static int configured;
 /* QEMU's exception numbers, its request bits, and the architecture's constants (Arm ARM D17.2.37, ESR_EL1). */
 enum { EXCP_UDEF = 1, EXCP_SVC = 2, EXCP_PREFETCH_ABORT = 3, EXCP_DATA_ABORT = 4, EXCP_HVC = 11, EXCP_SMC = 13 };
 enum { INTERRUPT_HARD = 2, FETCHABLE = 4, ACCESS_TRAP_EL2 = 3, RAISES_EXCEPTION = 0x8000 };
-enum { EC_SYSTEM_REGISTER = 0x18, EC_INSTRUCTION_ABORT = 0x20, EC_DATA_ABORT = 0x24 };
+enum { EC_SYSTEM_REGISTER = 0x18, EC_SVE = 0x19, EC_INSTRUCTION_ABORT = 0x20, EC_DATA_ABORT = 0x24 };
 enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
 
@@ -539,6 +539,8 @@ static void on_interrupt(void *uc, uint32_t number, void *user)
         settle(self, pc_of(self) + 4);
         if (target_el == 2 && syndrome >> 26 == EC_SYSTEM_REGISTER)
             trapped_register(self, syndrome);
+        else if (syndrome >> 26 == EC_SVE) /* the ID registers say that there is none */
+            deliver_undefined(self);
         else if (syndrome == IL && undefined_instruction(self))
             step_over(self);
         else

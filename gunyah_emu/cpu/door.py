@@ -82,7 +82,7 @@ class Door:
     def __init__(self) -> None:
         loaded = library()
         self.functions: dict[str, int] = {}
-        for name in ("uc_emu_start", "uc_emu_stop"):
+        for name in ("uc_emu_start", "uc_emu_stop", "uc_vmem_read"):
             self.functions[name] = _address(getattr(loaded, name))
         for name in _PRIVATE:
             try:

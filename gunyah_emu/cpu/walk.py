@@ -12,6 +12,9 @@ from gunyah_emu.cpu.registers import Registers
 
 DATA_READ, DATA_WRITE, FETCH = 0, 1, 2
 
+PHYSICAL_BITS = 44
+"""ID_AA64MMFR0_EL1.PARange of the cortex-a57 and a72."""
+
 _GRANULE_BITS_TG0 = {0: 12, 1: 16, 2: 14}
 _GRANULE_BITS_TG1 = {1: 14, 2: 12, 3: 16}
 _BLOCK_LEVELS = {12: (1, 2), 14: (2,), 16: (2,)}
@@ -68,7 +71,7 @@ def walk(registers: Registers, read_word: Callable[[int], int | None], va: int, 
     """
     sctlr = registers["SCTLR_EL1"]
     if not sctlr & _SCTLR_M:
-        return va & (1 << 56) - 1 if va >> 55 & 1 == 0 else Fault(ADDRESS_SIZE)
+        return _untranslated(registers["TCR_EL1"], va)
     upper = bool(va >> 55 & 1)
     regime = _Regime(registers, upper)
     top = 56 if regime.top_byte_ignored else 64
@@ -78,6 +81,14 @@ def walk(registers: Registers, read_word: Callable[[int], int | None], va: int, 
     if regime.walks_disabled:
         return Fault(TRANSLATION)
     return _walk_tables(regime, read_word, va, access, el, sctlr)
+
+
+def _untranslated(tcr: int, va: int) -> int | Fault:
+    """The MMU is off: an address is its own, if the CPU has that many address bits (AArch64.S1DisabledOutput)."""
+    top = 56 if tcr >> (38 if va >> 55 & 1 else 37) & 1 else 64
+    if va & (1 << top) - (1 << PHYSICAL_BITS):
+        return Fault(ADDRESS_SIZE)
+    return va & (1 << 52) - 1
 
 
 def _walk_tables(

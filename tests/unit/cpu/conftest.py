@@ -117,6 +117,17 @@ def guest(way: str):
 
 
 @pytest.fixture
+def new_guest() -> type[Guest]:
+    """The class, for tests that choose the way themselves."""
+    return Guest
+
+
+@pytest.fixture
+def all_ways() -> list[str]:
+    return WAYS
+
+
+@pytest.fixture
 def both():
     """both(observe, source, ...) -> what `observe(guest)` returned, checked to be the same both ways."""
 

@@ -1,4 +1,4 @@
-"""A callback that raises at a data access leaves the guest in front of it: an answer may come later, and be fetched then."""
+"""A callback that raises at a data access leaves the guest in front of it: the answer may come later."""
 
 from __future__ import annotations
 
