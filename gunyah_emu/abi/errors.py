@@ -1,4 +1,4 @@
-"""Error codes of Gunyah's API, as they appear in x0 (API section "Error Code Enumeration"; values of the 12/2023 release).
+"""Error codes of Gunyah's API, as they appear in x0 (API section "Error Code Enumeration", 12/2023 release).
 
 They are plain integers: an `IntEnum` member costs a conversion wherever it meets a register.  Unsigned 32-bit values,
 because the native encoding returns an error in w0: UNIMPLEMENTED is 0xffffffff there (recorded) and becomes a 64-bit

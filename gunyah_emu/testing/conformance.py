@@ -138,7 +138,7 @@ def replay(path: str | Path, way: str = "direct") -> Report:
         UserError: the file is missing, or not of that schema.
 
     """
-    steps = _read(Path(path))
+    steps = read_steps(Path(path))
     kind = "hlos" if any('"$rm_' in json.dumps(step) for _, step in steps) else "root"
     if way not in WAYS:
         raise UserError(f"the way must be one of {', '.join(WAYS)}, not {way!r}")
@@ -147,7 +147,8 @@ def replay(path: str | Path, way: str = "direct") -> Report:
     return Replay(str(path), target).run(steps)
 
 
-def _read(path: Path) -> list[tuple[int, Step]]:
+def read_steps(path: Path) -> list[tuple[int, Step]]:
+    """The steps of a file with the numbers of their lines; errors as `replay`."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from gunyah_emu.gic import CPU_INTERFACE_REGISTERS, GUNYAH, Gic
 from gunyah_emu.hypervisor.addrspace import ROOT_VMID, Addrspace
 from gunyah_emu.hypervisor.cspace import MAX_CAPS, CSpace
 from gunyah_emu.hypervisor.hwirq import HwIrq
-from gunyah_emu.hypervisor.hypervisor import Hypervisor
+from gunyah_emu.hypervisor.hypervisor import CapabilityIdMode, Hypervisor
 from gunyah_emu.hypervisor.memextent import ACCESS_RW, ACCESS_RWX, MEMTYPE_DEVICE, MemExtent, attributes
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
 from gunyah_emu.hypervisor.memory import PAGE_SIZE
@@ -96,12 +96,13 @@ class DirectTarget:
 
     Arguments:
         kind: "root", or "hlos" for the VM of the real resource manager.
+        capability_ids: as for `Hypervisor`; the recordings hold either way.
 
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, capability_ids: CapabilityIdMode = "sequential") -> None:
         self.machine = _Machine()
-        self.hypervisor = Hypervisor(self.machine)
+        self.hypervisor = Hypervisor(self.machine, capability_ids=capability_ids)
         self.smccc = Smccc(self.hypervisor)
         self._interrupts = InterruptMode(False, None, 0, True, 0)
         self._build(kind)

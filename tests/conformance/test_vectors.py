@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gunyah_emu.testing.conformance import WAYS, replay
+from gunyah_emu.testing.conformance import WAYS, Replay, read_steps, replay
+from gunyah_emu.testing.conformance_direct import DirectTarget
 
 VECTORS = Path(__file__).parent / "vectors"
 FILES = sorted(VECTORS.glob("*/*.jsonl"))
@@ -19,4 +20,11 @@ def test_all_recordings_are_here():
 def test_behaves_as_recorded(path, way):
     report = replay(path, way)
     assert report.steps > 0
+    assert not report.differences, str(report)
+
+
+@pytest.mark.parametrize("name", ["scripted/01_identify_caps", "scripted/04_msgqueue", "random/0003", "random/0016"])
+def test_random_capability_ids_change_nothing(name):
+    path = VECTORS / f"{name}.jsonl"
+    report = Replay(str(path), DirectTarget("root", capability_ids="random")).run(read_steps(path))
     assert not report.differences, str(report)
