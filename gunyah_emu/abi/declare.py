@@ -90,6 +90,7 @@ class Declaration:
         "_arguments",
         "_outputs",
         "absent",
+        "argument_names",
         "error",
         "function",
         "name",
@@ -120,6 +121,9 @@ class Declaration:
         self.error = error
         self.strict = strict
         self.strict_error = strict_error
+        code = function.__code__
+        #: the names of the arguments in the order of their registers, known without looking at their types
+        self.argument_names = tuple(name for name in code.co_varnames[: code.co_argcount] if name not in _CONTEXT)
         self._arguments: tuple[Argument, ...] | None = None
         self._outputs: tuple[Output, ...] | None = None
 
@@ -128,12 +132,6 @@ class Declaration:
         """The leading parameters that are not registers, in order."""
         code = self.function.__code__
         return tuple(name for name in code.co_varnames[: code.co_argcount] if name in _CONTEXT)
-
-    @property
-    def argument_names(self) -> tuple[str, ...]:
-        """The names of the arguments in the order of their registers, without looking at their types."""
-        code = self.function.__code__
-        return tuple(name for name in code.co_varnames[: code.co_argcount] if name not in _CONTEXT)
 
     @property
     def register_count(self) -> int:
