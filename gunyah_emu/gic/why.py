@@ -27,7 +27,7 @@ class Reason(Enum):
     PRIORITY_MASKED = "its priority is not above the mask (IPRIORITYR is not below ICC_PMR_EL1)"
     RUNNING_PRIORITY = "the vCPU is handling an interrupt of the same or a higher priority (ICC_RPR_EL1)"
     OUTRANKED = "another pending interrupt is more urgent"
-    NO_LIST_REGISTER = "other interrupts hold all list registers of the vCPU"
+    NOT_LISTED = "it is in no list register: others hold them all, or nothing made the hypervisor look at it since"
 
 
 def reasons(delivery: Delivery, cpu: CpuInterface, intid: int) -> list[Reason]:
@@ -60,5 +60,5 @@ def reasons(delivery: Delivery, cpu: CpuInterface, intid: int) -> list[Reason]:
     if key is not None and key != cpu.best:
         found.append(Reason.OUTRANKED)
     if not listed and not found:
-        found.append(Reason.NO_LIST_REGISTER)
+        found.append(Reason.NOT_LISTED)
     return found

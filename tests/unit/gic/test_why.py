@@ -98,7 +98,7 @@ def test_list_registers_may_be_full(make_board: Callable[..., Board]) -> None:
     for intid in range(40, 45):
         board.spi(intid, edge=True)
         board.gic.assert_edge(intid)
-    assert board.gic.why_not(0, 44) == [Reason.NO_LIST_REGISTER]
+    assert board.gic.why_not(0, 44) == [Reason.NOT_LISTED]
 
 
 def test_no_such_interrupt(make_board: Callable[..., Board]) -> None:
