@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.addrspace import Addrspace
     from gunyah_emu.hypervisor.memory import PhysicalMemory
     from gunyah_emu.hypervisor.partition import Partition
-    from gunyah_emu.hypervisor.vdevice import Vdevice
+    from gunyah_emu.hypervisor.vdevice import Registers
 
 BASIC: Final = 0
 SPARSE: Final = 1
@@ -100,7 +100,7 @@ class MemExtent(HypervisorObject):
         #: bytes that the hypervisor itself has mapped
         self.attached = 0
         #: the device that accesses which stage 2 refuses are for
-        self.vdevice: Vdevice | None = None
+        self.vdevice: Registers | None = None
         self.mappings: BasicMappings | SparseMappings = BasicMappings(0)
         #: every address space that it was ever mapped in
         self.addrspaces: dict[Addrspace, None] = {}

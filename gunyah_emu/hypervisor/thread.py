@@ -371,6 +371,8 @@ class Thread(HypervisorObject):
         Returns whether the machine has to let it run.  Otherwise it was told already, by `vcpu_started` or `complete`
         (the end of a suspend), or something else still blocks the vCPU.
         """
+        if self.exited:
+            return False
         blocks = self.blocks
         self.blocks = blocks & ~(BLOCK_WFI | BLOCK_SUSPEND)
         self._wake_proxy()
