@@ -5,9 +5,10 @@
     python tools/build_guests.py --output DIR     build all into DIR instead of guest_images/
 
 guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf, each together with the sources in a
-folder STEM/ beside it, if there is one; VARIANTS names the sources that are built more than once.  The compiler is the
-`ziglang` wheel, so nobody needs a system cross compiler.  The bytes depend on nothing but the sources and the compiler:
-no path, no time, no order of a directory.
+folder STEM/ beside it, if there is one; VARIANTS names the sources that are built more than once.  The main.c of a
+folder root_* is a root VM's guest: it is linked where the hypervisor puts it, and may embed the other images, which are
+built first, by `.incbin "FOLDER/NAME.elf"`.  The compiler is the `ziglang` wheel, so nobody needs a system cross
+compiler.  The bytes depend on nothing but the sources and the compiler: no path, no time, no order of a directory.
 """
 
 from __future__ import annotations
@@ -81,9 +82,8 @@ LINK_FLAGS = (
     "max-page-size=4096",
     "-z",
     "noexecstack",
-    "-T",
-    f"{FIRMWARE}/link.ld",
 )
+LINKER_SCRIPT, ROOT_LINKER_SCRIPT = FIRMWARE / "link.ld", FIRMWARE / "link_root.ld"
 
 
 class Guest(NamedTuple):
@@ -92,6 +92,11 @@ class Guest(NamedTuple):
     elf: Path
     source: Path
     flags: tuple[str, ...]
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a root VM's."""
+        return self.source.name == "main.c" and self.source.parent.name.startswith("root_")
 
 
 class BuildError(Exception):
@@ -143,12 +148,14 @@ class Builder:
         stem = "guest-" + "-".join(guest.elf.with_suffix("").parts)
         parts = sorted((ROOT / guest.source).with_suffix("").glob("*.c"))
         sources = [guest.source, *(path.relative_to(ROOT) for path in parts)]
-        own = [self.compile(source, f"{stem}-{source.stem}", guest.flags) for source in sources]
+        flags = (*guest.flags, f"-I{output}") if guest.is_root else guest.flags
+        own = [self.compile(source, f"{stem}-{source.stem}", flags) for source in sources]
+        script = ROOT_LINKER_SCRIPT if guest.is_root else LINKER_SCRIPT
         target = output / guest.elf
         target.parent.mkdir(parents=True, exist_ok=True)
         # In a new file, not in the old one's place: somebody may be running that.
         partial = target.with_suffix(".partial")
-        self.zig("ld.lld", *LINK_FLAGS, *own, firmware, "-o", partial)
+        self.zig("ld.lld", *LINK_FLAGS, "-T", script, *own, firmware, "-o", partial)
         partial.chmod(0o644)
         partial.replace(target)
 
@@ -159,7 +166,9 @@ def build(output: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
         builder = Builder(Path(scratch))
         firmware = builder.archive(pool.map(lambda source: builder.compile(source, f"firmware-{source.name}"), sources))
-        list(pool.map(lambda guest: builder.link(guest, firmware, output), guests()))
+        for embeds in (False, True):
+            chosen = [guest for guest in guests() if guest.is_root is embeds]
+            list(pool.map(lambda guest: builder.link(guest, firmware, output), chosen))
 
 
 def differences(built: Path, checked_in: Path) -> Iterator[str]:
