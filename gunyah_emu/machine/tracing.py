@@ -84,8 +84,15 @@ class Tracing:
             self.watch(gic)
 
     def add(self, sink: Sink) -> None:
-        """Write events to one more sink."""
+        """Write events to one more sink; the first learns which vCPUs are on already."""
+        is_first = not self._recorder.sinks
         self._recorder.sinks = (*self._recorder.sinks, sink)
+        if is_first:
+            for vm in self._machine.vms:
+                for vcpu in vm.vcpus.values():
+                    if vcpu.on:
+                        registers = vm.engine.registers(vcpu.index)
+                        self.started(vcpu, registers.pc, registers.x[0])
 
     def _gics(self) -> list[WiredGic]:
         return [gic for vic in self._machine.hypervisor.vics if (gic := controller_of(vic)) is not None]

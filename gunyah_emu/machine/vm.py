@@ -178,6 +178,8 @@ class VirtualMachine:
     def describe(self, address: int) -> str:
         """An address as a person would say it: hexadecimal, symbol, source line as far as the images know them."""
         for image in self.images:
+            if not any(0 <= address - s.virtual_address < s.memory_size for s in image.segments):
+                continue
             if (symbol := image.symbol_at(address)) is not None:
                 name, offset = symbol
                 line = image.line_at(address)
