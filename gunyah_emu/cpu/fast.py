@@ -42,19 +42,27 @@ def _open() -> Door:
 
 
 class FastRegisters(Registers):
-    """A vCPU's registers, in the emulator's CPU state or in the copy of it."""
+    """A vCPU's registers: in the emulator's CPU state while it is swapped in, else in the copy of it."""
 
-    __slots__ = ("_context", "_engine", "_vcpu", "x")
+    __slots__ = ("_copy", "_core", "_fields", "_live", "_vcpu")
 
-    def __init__(self, engine: FastEngine, vcpu: int, context: memoryview) -> None:
-        self._engine = engine
+    def __init__(
+        self, core: _accelerator.Core, fields: dict[str, int], live: memoryview, copy: memoryview, vcpu: int
+    ) -> None:
+        self._core = core
+        self._fields = fields
+        self._live = live
+        self._copy = copy
         self._vcpu = vcpu
-        self._context = context
-        self.x = cast("MutableSequence[int]", context[_X : _X + 31 * 8].cast("Q"))
 
-    def adopt(self, vcpu: int) -> None:
-        """The emulator's CPU state is this vCPU's now."""
-        self._vcpu = vcpu
+    @property
+    def _context(self) -> memoryview:
+        return self._live if self._core.current == self._vcpu else self._copy
+
+    @property
+    def x(self) -> MutableSequence[int]:
+        """x0..x30, live until another vCPU is swapped in."""
+        return general_registers(self._context)
 
     def load(self, context: bytes) -> None:
         """Replace everything."""
@@ -97,7 +105,7 @@ class FastRegisters(Registers):
             level if level & 3 else 0 for level in (self._stack(self._get(_PSTATE, 4)), self._stack(value))
         )
         if old_el != new_el:  # the live SP is the one that the old state selects
-            banks = tuple(self._engine.fields[name] for name in ("SP_EL0", "SP_EL1"))
+            banks = tuple(self._fields[name] for name in ("SP_EL0", "SP_EL1"))
             self._set(banks[old_el], self.sp)
             self.sp = self._get(banks[new_el])
         self._set(_NF, value & 1 << 31, 4)
@@ -106,7 +114,7 @@ class FastRegisters(Registers):
         self._set(_VF, (value >> 28 & 1) << 31, 4)
         self._set(_DAIF, value & DAIF)
         self._set(_PSTATE, value & ~(NZCV | DAIF), 4)
-        self._engine.core.touch(self._vcpu)
+        self._core.touch(self._vcpu)
 
     @staticmethod
     def _stack(pstate: int) -> int:
@@ -117,13 +125,18 @@ class FastRegisters(Registers):
             live = ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]
             if name == live:
                 return self.sp
-        return self._get(self._engine.fields[name])
+        return self._get(self._fields[name])
 
     def __setitem__(self, name: str, value: int) -> None:
         if name == ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]:
             self.sp = value
-        self._set(self._engine.fields[name], value)
-        self._engine.core.touch(self._vcpu)
+        self._set(self._fields[name], value)
+        self._core.touch(self._vcpu)
+
+
+def general_registers(context: memoryview) -> MutableSequence[int]:
+    """x0..x30 of a CPU state."""
+    return cast("MutableSequence[int]", context[_X : _X + 31 * 8].cast("Q"))
 
 
 class _Window:
@@ -172,9 +185,12 @@ class FastEngine(Engine):
         uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
         uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
         self.fields = {name: self._door.field(uc, encoding) or 0 for name, encoding in SYSTEM.items()}
-        self._live = FastRegisters(self, 0, live)
+        self._views = [
+            FastRegisters(core, self.fields, live, memoryview(context), vcpu)
+            for vcpu, context in enumerate(self._contexts)
+        ]
+        self._live_x = general_registers(live)
         self._live_sctlr = live[(offset := self.fields["SCTLR_EL1"]) : offset + 8].cast("Q")
-        self._saved = [FastRegisters(self, n, memoryview(context)) for n, context in enumerate(self._contexts)]
         self._define_registers()
         if calls is not None:
             cleared = sum(1 << number for number in calls.cleared)
@@ -288,8 +304,7 @@ class FastEngine(Engine):
 
     def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
         """The entry state of PSCI CPU_ON."""
-        registers = self.registers(vcpu)
-        assert isinstance(registers, FastRegisters)
+        registers = self._views[vcpu]
         registers.load(self._pristine)
         registers.pstate = PSTATE_EL1H_MASKED
         registers["VMPIDR_EL2"] = 1 << 31 | vcpu if mpidr is None else mpidr
@@ -299,10 +314,7 @@ class FastEngine(Engine):
 
     def registers(self, vcpu: int) -> Registers:
         """A vCPU's registers."""
-        if vcpu == self.core.current:
-            self._live.adopt(vcpu)
-            return self._live
-        return self._saved[vcpu]
+        return self._views[vcpu]
 
     def close(self) -> None:
         """Free the emulator."""
@@ -318,19 +330,19 @@ class FastEngine(Engine):
     # ------------------------------------------------------------------ what the accelerator asks
 
     def _on_call(self, vcpu: int, is_smc: int, immediate: int) -> None:
-        self.handler.on_call(vcpu, "smc" if is_smc else "hvc", immediate, self._live.x)
+        self.handler.on_call(vcpu, "smc" if is_smc else "hvc", immediate, self._live_x)
 
     def _fetch(self, pc: int) -> int | None:
         return self._uc.fetch(pc)
 
     def _on_undefined(self, vcpu: int) -> bool:
-        live = self._live
-        return self._answer_undefined(vcpu, live.pc, live.pstate >> 2 & 3, live.x)
+        registers = self._views[vcpu]
+        return self._answer_undefined(vcpu, registers.pc, registers.pstate >> 2 & 3, self._live_x)
 
     def _on_fetch_fault(self, vcpu: int, ipa: int, va: int, iss: int) -> int:
         """Stage 2 refused a fetch: 0 when the page is executable now, else the fault status for the guest."""
         if iss & _S1PTW:
-            return self._walk_status(va, is_fetch=True)
+            return self._walk_status(vcpu, va, is_fetch=True)
         if self._stage2.fetched(ipa):
             return 0
         self.handler.on_unmapped(vcpu, ipa, "fetch", va)
@@ -339,16 +351,17 @@ class FastEngine(Engine):
     def _on_unmapped(self, vcpu: int, ipa: int, va: int, iss: int, is_device: int) -> int:
         """A data access that nothing answered: the fault status for the guest."""
         if iss & _S1PTW:
-            return self._walk_status(va, is_fetch=False)
+            return self._walk_status(vcpu, va, is_fetch=False)
         if not is_device:
-            self.handler.on_unmapped(vcpu, ipa, "write" if iss & _WNR else "read", self._live.pc)
+            self.handler.on_unmapped(vcpu, ipa, "write" if iss & _WNR else "read", self._views[vcpu].pc)
         return SYNC_EXTERNAL
 
-    def _walk_status(self, va: int, *, is_fetch: bool) -> int:
+    def _walk_status(self, vcpu: int, va: int, *, is_fetch: bool) -> int:
         """A table of the guest's stage 1 is where nothing is: which level's."""
         from gunyah_emu.cpu.walk import DATA_READ, FETCH, Fault, walk
 
-        found = walk(self._live, self.read_word, va, FETCH if is_fetch else DATA_READ, self._live.pstate >> 2 & 3)
+        registers = self._views[vcpu]
+        found = walk(registers, self.read_word, va, FETCH if is_fetch else DATA_READ, registers.pstate >> 2 & 3)
         return found.status if isinstance(found, Fault) else SYNC_EXTERNAL
 
 

@@ -56,12 +56,17 @@ class _General(MutableSequence[int]):
 class PortableRegisters(Registers):
     """A vCPU's registers through the public API; `load` brings the vCPU into the emulator first."""
 
-    __slots__ = ("_load", "_uc", "x")
+    __slots__ = ("_general", "_load", "_uc")
 
     def __init__(self, uc: Unicorn, load: Callable[[], object]) -> None:
         self._uc = uc
         self._load = load
-        self.x = _General(uc, load)
+        self._general = _General(uc, load)
+
+    @property
+    def x(self) -> MutableSequence[int]:
+        """x0..x30."""
+        return self._general
 
     @property
     def sp(self) -> int:

@@ -48,7 +48,10 @@ class Registers(ABC):
 
     __slots__ = ()
 
-    x: MutableSequence[int]
+    @property
+    @abstractmethod
+    def x(self) -> MutableSequence[int]:
+        """x0..x30, to be read and written one by one."""
 
     @property
     @abstractmethod
