@@ -164,9 +164,14 @@ def _call(call: Declaration, observed: Observed | None) -> Iterator[str]:
     yield "Results: " + (", ".join(_results(call)) or "none") + "."
     if not call.absent:
         yield from _errors(call, observed)
-    if documentation.source:
-        yield ""
-        yield f"Source: {documentation.source}"
+    for title, text in (
+        ("Left open by the API document", documentation.unspecified),
+        ("Differs from the API document", documentation.differs),
+        ("Source", documentation.source),
+    ):
+        if text:
+            yield ""
+            yield f"{title}: {text}"
     yield ""
     yield _observed(observed)
 

@@ -1,8 +1,9 @@
 """What a declaration's docstring says, as data, and what the declaration itself implies.
 
 A hypercall's docstring has a summary, paragraphs, and the sections "Arguments:", "Errors:" (in the order of the
-checks) and "Source:".  Errors of the reserved register and of capability look-ups are never written there: they
-follow from the declaration, in front of the others.
+checks), "Unspecified:" (what the API document leaves open), "Differs:" (where it says otherwise than what the real
+hypervisor does) and "Source:".  Errors of the reserved register and of capability look-ups are never written there:
+they follow from the declaration, in front of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gunyah_emu.abi.declare import CapabilityType, Declaration
 from gunyah_emu.abi.errors import error_name
 from gunyah_emu.abi.rights import ACTIVATE
 
-_SECTIONS: Final = ("Arguments", "Errors", "Source")
+_SECTIONS: Final = ("Arguments", "Errors", "Unspecified", "Differs", "Source")
 _ENTRY: Final = re.compile(r"([A-Za-z0-9_]+(?:, [A-Za-z0-9_]+)*|\([a-z_ ]+\)): (.*)")
 
 
@@ -34,6 +35,8 @@ class Documentation(NamedTuple):
         body: further paragraphs.
         arguments: meaning by name.
         errors: conditions in the order of the checks.
+        unspecified: what the API document leaves open.
+        differs: where the API document says otherwise.
         source: where the behaviour is known from.
 
     """
@@ -42,6 +45,8 @@ class Documentation(NamedTuple):
     body: tuple[str, ...]
     arguments: dict[str, str]
     errors: tuple[ErrorCondition, ...]
+    unspecified: str
+    differs: str
     source: str
 
 
@@ -60,7 +65,10 @@ def parse(docstring: str) -> Documentation:
         ErrorCondition(tuple(names.split(", ")), condition) for names, condition in _entries(sections.get("Errors", ""))
     )
     arguments = dict(_entries(sections.get("Arguments", "")))
-    return Documentation(body[0], tuple(body[1:]), arguments, errors, " ".join(sections.get("Source", "").split()))
+    unspecified, differs, source = (
+        " ".join(sections.get(name, "").split()) for name in ("Unspecified", "Differs", "Source")
+    )
+    return Documentation(body[0], tuple(body[1:]), arguments, errors, unspecified, differs, source)
 
 
 def _entries(section: str) -> Iterator[tuple[str, str]]:

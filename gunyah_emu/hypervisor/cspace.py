@@ -254,6 +254,8 @@ def cspace_delete_cap_from(cspace: Annotated[CSpace, CSpaceRights.CAP_DELETE], c
         ARGUMENT_INVALID: `cap` does not decode in that cspace.
         CSPACE_CAP_NULL: there is no capability in that slot.
 
+    Unspecified: when an id is used again, and whether a revoked capability can be deleted.
+
     Source: API "Delete a Capability from a CSpace"; recorded.
 
     """
@@ -291,6 +293,8 @@ def cspace_copy_cap_from(
         CSPACE_CAP_NULL: there is no capability in that slot.
         CSPACE_CAP_REVOKED: the source was revoked.
         CSPACE_INSUFFICIENT_RIGHTS: no right is left for the copy.
+
+    Unspecified: what becomes of mask bits that the source lacks, and the order of the checks.
 
     Source: API "Copy a Capability from a specific CSpace"; recorded.
 
@@ -342,6 +346,8 @@ def cspace_revoke_caps_from(src_cspace: Annotated[CSpace, CSpaceRights.CAP_REVOK
         CSPACE_CAP_REVOKED: it was revoked itself.
         CSPACE_INSUFFICIENT_RIGHTS: it is not a master capability.
 
+    Unspecified: whether revoked capabilities keep their slots, and which capability is a master.
+
     Source: API "Revoke Children Capabilities from a master capability in a CSpace"; recorded.
 
     """
@@ -371,6 +377,8 @@ def cspace_configure(cspace: Annotated[CSpace, ACTIVATE], max_caps: Count) -> Re
 
     Errors:
         ARGUMENT_INVALID: `max_caps` is above 13888 (the limit is computed, not recorded).
+
+    Unspecified: the largest number, and what 0 means.
 
     Source: API "Configure a CSpace"; recorded.
 

@@ -90,6 +90,8 @@ def doorbell_bind_virq(
         ARGUMENT_INVALID: `virq` is not an SPI, or beyond the VIC's number of vIRQs.
         BUSY: another source is bound to this interrupt.
 
+    Unspecified: whether flags that are set already raise the interrupt; they do not (recorded).
+
     Source: API "Doorbell Bind"; recorded.
 
     """
@@ -104,6 +106,8 @@ def doorbell_unbind_virq(doorbell: Annotated[Doorbell, DoorbellRights.BIND]) -> 
 
     Arguments:
         doorbell: the doorbell.
+
+    Unspecified: what becomes of an interrupt that is pending or active; here as said above.
 
     Source: API "Doorbell Unbind"; recorded.
 
@@ -125,6 +129,8 @@ def doorbell_send(
     Arguments:
         doorbell: the doorbell.
         new_flags: flags to set; 0 is allowed.
+
+    Differs: the document returns the unmasked flags; all flags come back (recorded).
 
     Source: API "Doorbell Send"; recorded.
 
@@ -158,6 +164,9 @@ def doorbell_receive(
     Errors:
         ARGUMENT_INVALID: `clear_flags` is 0.
 
+    Unspecified: when a level falls, and what becomes of an edge; here neither is touched, and a level is sampled
+    again at its end of interrupt (recorded).
+
     Source: API "Doorbell Receive"; recorded.
 
     """
@@ -176,6 +185,8 @@ def doorbell_reset(doorbell: Annotated[Doorbell, DoorbellRights.RECEIVE]) -> Res
 
     Arguments:
         doorbell: the doorbell.
+
+    Differs: the document de-asserts a pending interrupt; a pending edge stays (recorded).
 
     Source: API "Doorbell Reset"; recorded.
 
@@ -196,6 +207,8 @@ def doorbell_mask(doorbell: Annotated[Doorbell, DoorbellRights.RECEIVE], enable_
         doorbell: the doorbell.
         enable_mask: flags that raise the interrupt.
         ack_mask: flags that raising it clears.
+
+    Unspecified: whether flags that were raised before are acknowledged by the new mask; they are (recorded).
 
     Source: API "Doorbell Mask"; recorded.
 

@@ -125,6 +125,8 @@ def hwirq_unbind_virq(hwirq: Annotated[HwIrq, HwIrqRights.BIND_VIC]) -> Results:
     Errors:
         VIRQ_NOT_BOUND: an SPI that is not bound; an unbound PPI is no error.
 
+    Differs: the document allows unbinding twice; VIRQ_NOT_BOUND is recorded.
+
     Source: API "Hardware IRQ Unbind"; recorded for SPIs, read for PPIs.
 
     """

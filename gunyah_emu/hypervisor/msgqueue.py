@@ -257,6 +257,10 @@ def msgqueue_send(
     Errors:
         MSGQUEUE_FULL: the queue is full, with not_full = 0; checked before size and buffer.
 
+    Differs: the document answers ARGUMENT_SIZE to a wrong size and ADDR_INVALID to a wrong buffer, wants the reserved
+    flag bits to be 0, and asserts whenever the count was below the threshold; recorded is OK, no look at those bits,
+    and an assertion only when the count reaches the threshold.
+
     Source: API "Message Queue Send"; recorded.
 
     """
@@ -294,6 +298,11 @@ def msgqueue_receive(
     Errors:
         MSGQUEUE_EMPTY: the queue is empty; checked before the buffer.
 
+    Unspecified: what a buffer holds after a call that failed.
+
+    Differs: the document answers ADDR_INVALID to a wrong buffer and ADDR_OVERFLOW to a small one; recorded is OK with
+    a size of 0.
+
     Source: API "Message Queue Receive"; recorded.
 
     """
@@ -315,6 +324,8 @@ def msgqueue_flush(msgqueue: Annotated[MsgQueue, MsgQueueRights.RECEIVE]) -> Res
 
     Arguments:
         msgqueue: the queue.
+
+    Differs: the document de-asserts the sender's interrupt; it is asserted, and the receiver's cleared (recorded).
 
     Source: API "Message Queue Flush"; recorded.
 
@@ -339,6 +350,8 @@ def msgqueue_configure_send(
     Errors:
         UNIMPLEMENTED: another holdoff; checked before the threshold.
         ARGUMENT_INVALID: the threshold is not below the depth.
+
+    Unspecified: what the interrupt does when the threshold moves past the count.
 
     Source: API "Message Queue Configure Send"; recorded.
 
@@ -367,6 +380,8 @@ def msgqueue_configure_receive(
         UNIMPLEMENTED: another holdoff; checked before the threshold.
         ARGUMENT_INVALID: the threshold is 0 or above the depth.
 
+    Unspecified: what the interrupt does when the threshold moves past the count.
+
     Source: API "Message Queue Configure Receive"; recorded.
 
     """
@@ -390,6 +405,10 @@ def msgqueue_configure(msgqueue: Annotated[MsgQueue, ACTIVATE], create_info: Msg
 
     Errors:
         ARGUMENT_INVALID: depth or size out of range; the queue is unchanged.
+
+    Unspecified: the limits of depth and size.
+
+    Differs: the document wants bits 63:32 to be 0; they are ignored (read).
 
     Source: API "Configure a Message Queue"; recorded.
 

@@ -60,6 +60,8 @@ def object_activate(cap: Annotated[HypervisorObject, ACTIVATE]) -> Results:
         BUSY: an address space without a VMID; a vCPU whose place is taken.
         NOMEM: no memory for what the object needs when it is active.
 
+    Unspecified: what a failed activation leaves behind: an object that can only be deleted (recorded).
+
     Source: API "Activate an Object"; recorded.
 
     """
@@ -139,6 +141,8 @@ def trace_update_class_flags(
         set_flags: classes to switch on, by bit.
         clear_flags: classes to switch off; `set_flags` wins.
 
+    Unspecified: which classes exist, and which bits are internal.
+
     Source: API "Update trace class flags"; the read is recorded, the update is read.
 
     """
@@ -165,6 +169,8 @@ def prng_get_entropy(
         ARGUMENT_SIZE: 0 or above 16; checked first.
         ARGUMENT_ALIGNMENT: not a multiple of 4.
         BUSY: the thread had its 4 calls.
+
+    Unspecified: the length of the window and how many reads it holds; whether a size must be a multiple of 4.
 
     Source: API "PRNG Get Entropy"; recorded.
 

@@ -146,6 +146,10 @@ def vic_configure(
         OBJECT_STATE: the VIC is not in state INIT.
         ARGUMENT_INVALID: `max_vcpus`, `max_virqs` or `max_msis` is out of range.
 
+    Unspecified: the largest numbers.
+
+    Differs: the document has a reserved register in x3 where the recorded build has `vic_options` and `max_msis`.
+
     Source: API "Configure a Virtual Interrupt Controller"; recorded.
 
     """
@@ -173,6 +177,8 @@ def vic_attach_vcpu(
     Errors:
         ARGUMENT_INVALID: `index` is not below the number of vCPUs.
 
+    Unspecified: when a place is taken: by the activation of the vCPU, not by this call (read).
+
     Source: API "Virtual Interrupt Controller to VCPU Attachment"; recorded.
 
     """
@@ -189,6 +195,9 @@ def vic_bind_msi_source(vic: Annotated[Vic, VicRights.BIND_SOURCE], msi_source: 
 
     Errors:
         CSPACE_WRONG_OBJECT_TYPE: always.
+
+    Differs: the document has an index in x2 and a reserved register after it; the recorded release has one reserved
+    register in x2.
 
     Source: API "MSI Source to Virtual Interrupt Controller Attachment"; read, not recorded.
 
