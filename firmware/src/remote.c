@@ -4,16 +4,35 @@
 #include <psci.h>
 #include <remote.h>
 
+// What a CPU is to do.  AFFINITY_INFO alone does not tell when it is done: on QEMU a CPU is still OFF for a while after
+// CPU_ON succeeded.
+static struct {
+    cpu_entry_point entry;
+    void *argument;
+    bool busy;
+} work[MAX_CPUS];
+
+static void perform(void *argument)
+{
+    uint32_t cpu = cpu_index();
+    work[cpu].entry(work[cpu].argument);
+    __atomic_store_n(&work[cpu].busy, false, __ATOMIC_RELEASE);
+}
+
 void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument)
 {
-    int32_t error = cpu_on(cpu, entry, argument);
+    work[cpu].entry = entry;
+    work[cpu].argument = argument;
+    __atomic_store_n(&work[cpu].busy, true, __ATOMIC_RELEASE);
+    int32_t error = cpu_on(cpu, perform, NULL);
     if (error)
         fatal("CPU %u does not start: %d", cpu, error);
 }
 
 void remote_wait(uint32_t cpu)
 {
-    while (psci_affinity_info(cpu_mpidr(cpu)) != AFFINITY_OFF)
+    while (__atomic_load_n(&work[cpu].busy, __ATOMIC_ACQUIRE) ||
+           psci_affinity_info(cpu_mpidr(cpu)) != AFFINITY_OFF)
         __asm__ volatile("yield");
 }
 

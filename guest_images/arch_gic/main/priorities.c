@@ -133,7 +133,8 @@ void test_preemption(void)
     tap_expect("IAR", acknowledge(), SPI_A);
     tap_equal(running_priority(), 0xa0, IHI "12.2 ICC_RPR_EL1 is the priority of the active interrupt");
     uint64_t least = read_sysreg(icc_bpr1_el1);
-    tap_equal(read_sysreg(icc_ap1r0_el1), 1ul << (0xa0 >> least), IHI "12.2 ICC_AP1R0_EL1 has the active priority's bit");
+    tap_equal(read_sysreg(icc_ap1r0_el1), 1ul << (0xa0 >> least),
+              IHI "12.2 ICC_AP1R0_EL1 has the active priority's bit");
 
     set_bit(ISPENDR, SPI_C);
     tap_expect("signalled", signalled(), false);

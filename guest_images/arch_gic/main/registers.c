@@ -76,8 +76,8 @@ void test_distributor(void)
     tap_expect("ISPENDR0", mmio_read32(GICD_BASE + ISPENDR), 0);
     tap_expect("IPRIORITYR0", mmio_read32(GICD_BASE + IPRIORITYR), 0);
     tap_report(IHI "12.9 with affinity routing, the distributor's words for SGIs and PPIs are RES0");
-    mmio_write32(GICD_BASE + 0x00c0, ~0u);
-    tap_equal(mmio_read32(GICD_BASE + 0x00c0), 0, IHI "12.1.3 reserved offsets are RAZ/WI");
+    mmio_write32(GICD_BASE + GICD_RESERVED, ~0u);
+    tap_equal(mmio_read32(GICD_BASE + GICD_RESERVED), 0, IHI "12.1.3 reserved offsets are RAZ/WI");
 }
 
 void test_access_sizes(void)

@@ -79,7 +79,8 @@ static void test_routes(void)
     for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
         set_route(SPI_ROUTED, cpu_mpidr(cpu) & AFFINITY_MASK);
         set_bit(ISPENDR, SPI_ROUTED);
-        tap_equal(counts(SPI_ROUTED), 1u << 4 * cpu, IHI "2.3.1 GICD_IROUTER: an SPI routed to CPU %u is taken there alone", cpu);
+        tap_equal(counts(SPI_ROUTED), 1u << 4 * cpu,
+                  IHI "2.3.1 GICD_IROUTER: an SPI routed to CPU %u is taken there alone", cpu);
     }
 
     set_route(SPI_ROUTED, 0xff00ff0000); // nobody's affinity
