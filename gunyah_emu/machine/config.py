@@ -92,7 +92,7 @@ class MachineConfig:
         text = text.replace("\r\n", "\n")
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # a TOMLDecodeError, or Python's about an integer of thousands of digits
             raise syntax_error(path, text, str(error)) from None
         except RecursionError:
             raise UserError("a machine file must be TOML; its values are nested too deeply", path=path) from None
@@ -224,9 +224,9 @@ class Checks:
         if section.label in labels:
             raise ConfigError(
                 (*section.path, "label"),
-                f"labels of {what} must be unique; {section.label} is taken by {labels[section.label]}",
+                f"labels of {what} must be unique; {section.label} is that of {labels[section.label]}",
             )
-        labels[section.label] = f"{section.path[0]} number {int(section.path[1]) + 1}"
+        labels[section.label] = f"number {int(section.path[1]) + 1}"
 
     def check_name(self, name: str, path: Path, key: str) -> None:
         """A VM has it, and is none that makes its own objects."""
@@ -262,12 +262,13 @@ def syntax_error(path: str, text: str, message: str) -> UserError:
     import re
 
     match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    what = message if match is None else match[1]
+    what = f"a machine file must be TOML; {what[0].lower()}{what[1:]}"
     if match is None:
-        return UserError(f"a machine file must be TOML; {message}", path=path)
-    what = match[1][0].lower() + match[1][1:]
+        return UserError(what, path=path)
     if match[2] is None:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
         what += ", and the file ends"
     else:
         line, column = int(match[2]), int(match[3])
-    return UserError(f"a machine file must be TOML; {what}", path=path, line=line, column=column)
+    return UserError(what, path=path, line=line, column=column)

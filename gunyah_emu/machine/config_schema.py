@@ -139,7 +139,8 @@ class Address(Kind):
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.refuse(value, path)
         if not 0 <= value <= self.highest or value % self.multiple_of:
-            raise ConfigError(path, f"{name_of(path)} must be {self.must_be}; it is {value:#x}")
+            found = f"{value:#x}" if value.bit_length() <= 64 else show(value)
+            raise ConfigError(path, f"{name_of(path)} must be {self.must_be}; it is {found}")
         return value
 
 
@@ -292,6 +293,8 @@ def show(value: object) -> str:
         return "a table"
     if isinstance(value, list):
         return "an array"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
     return str(value)
 
 

@@ -161,7 +161,7 @@ def test_a_directory(tmp_path: Path) -> None:
         (
             "[[doorbell]]\n",
             '[[doorbell]]\nlabel = 1\nsenders = ["sender"]\nreceiver = "receiver"\n[[doorbell]]\n',
-            "15:9: labels of doorbells must be unique; 1 is taken by doorbell number 1",
+            "15:9: labels of doorbells must be unique; 1 is that of number 1",
         ),
         ('name = "receiver"', 'name = "sender"', "7:8: every VM must have a name of its own; two are called 'sender'"),
     ],

@@ -181,6 +181,16 @@ def test_a_later_mistake_is_shown_at_its_key(read: Read) -> None:
         ("label = 1\nsenders", "senders", "11:1: [[doorbell]] must have the key 'label'; it has none"),
         ("spi = 8, ", "", "15:8: { spi, trigger } must have the key 'spi'; it has none"),
         ("seed = 7", "seed = -1", "2:8: seed must be an integer of 0..0xffffffffffffffff; it is -1"),
+        (
+            "seed = 7",
+            f"seed = 0x{'f' * 9999}",
+            "2:8: seed must be an integer of 0..0xffffffffffffffff; it is an integer of 39996 bits",
+        ),
+        (
+            "0x8000_0000",
+            f"0x{'f' * 20}",
+            "6:19: memory.base must be an address of 0..0x7ffffff000 in steps of 0x1000; it is an integer of 80 bits",
+        ),
         ("seed = 7", "seed = true", "2:8: seed must be an integer of 0..0xffffffffffffffff; it is true"),
         ("vcpus = 2", "vcpus = 9", "7:9: vcpus must be an integer of 1..8; it is 9"),
         ("vcpus = 2", "vcpus = 0", "7:9: vcpus must be an integer of 1..8; it is 0"),
@@ -320,12 +330,12 @@ def test_a_wrong_key_is_shown_where_it_is(read: Read, good: str, bad: str, messa
         (
             "[[message_queue]]",
             '[[doorbell]]\nlabel = 1\nsenders = ["receiver"]\nreceiver = "sender"\n[[message_queue]]',
-            "17:9: labels of doorbells must be unique; 1 is taken by doorbell number 1",
+            "17:9: labels of doorbells must be unique; 1 is that of number 1",
         ),
         (
             "[[message_queue]]",
             '[[message_queue]]\nlabel = 1\nsender = "receiver"\nreceiver = "sender"\n[[message_queue]]',
-            "21:9: labels of message queues must be unique; 1 is taken by message_queue number 1",
+            "21:9: labels of message queues must be unique; 1 is that of number 1",
         ),
         (
             "0x8000_0000",
@@ -403,6 +413,11 @@ def test_the_same_spi_may_serve_different_vms_and_the_same_label_different_kinds
         ("a = 1\na = 2\n", ":2:6: a machine file must be TOML; cannot overwrite a value"),
         ("a = '''\n", ":2:1: a machine file must be TOML; expected \"'''\", and the file ends"),
         (b"\n[[vm]]\nname = '\xff'", ":3:9: a machine file must be UTF-8; it holds the byte 0xff"),
+        (
+            "a = " + "9" * 5000,
+            ": a machine file must be TOML; exceeds the limit (4300 digits) for integer string conversion: value has "
+            "5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+        ),
         ("a = " + "[" * 10_000, ": a machine file must be TOML; its values are nested too deeply"),
         ("#" * (1 << 20) + "\n", ": a machine file must have at most 1048576 bytes; it has 1048577"),
     ],
