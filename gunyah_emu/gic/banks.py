@@ -33,12 +33,23 @@ class InterruptBank(Frame):
         raise NotImplementedError
 
     def _flag(self, index: int, flag: int) -> int:
-        states = self._interrupts.states
+        slots = self._readable(index, 32)
         bits = 0
-        for bit, slot in enumerate(self._readable(index, 32)):
-            if states[slot] & flag:
+        for bit, state in enumerate(self._interrupts.states[slots.start : slots.stop]):
+            if state & flag:
                 bits |= 1 << bit
         return bits
+
+    def _chosen(self, index: int, value: int) -> list[int]:
+        """The slots whose bits are set in a write to element `index`, in ascending order."""
+        slots = self._writable(index, 32)
+        value &= (1 << len(slots)) - 1
+        chosen = []
+        while value:
+            bit = value & -value
+            value ^= bit
+            chosen.append(slots.start + bit.bit_length() - 1)
+        return chosen
 
     def read_groups(self, index: int) -> int:
         """IGROUPR: 1 is group 1."""
@@ -59,17 +70,15 @@ class InterruptBank(Frame):
     def write_enable_set(self, index: int, value: int, _mask: int) -> None:
         """ISENABLER."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.enable(slot)
+        for slot in self._chosen(index, value):
+            delivery.enable(slot)
         delivery.settle()
 
     def write_enable_clear(self, index: int, value: int, _mask: int) -> None:
         """ICENABLER."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.disable(slot)
+        for slot in self._chosen(index, value):
+            delivery.disable(slot)
         delivery.settle()
 
     def read_pending(self, index: int) -> int:
@@ -84,17 +93,15 @@ class InterruptBank(Frame):
     def write_pending_set(self, index: int, value: int, _mask: int) -> None:
         """ISPENDR."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.set_pending(slot, LEVEL_SOFTWARE)
+        for slot in self._chosen(index, value):
+            delivery.set_pending(slot, LEVEL_SOFTWARE)
         delivery.settle()
 
     def write_pending_clear(self, index: int, value: int, _mask: int) -> None:
         """ICPENDR: what software or an edge made pending; a level that stands keeps the interrupt pending."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.clear_pending(slot, LEVEL_SOFTWARE)
+        for slot in self._chosen(index, value):
+            delivery.clear_pending(slot, LEVEL_SOFTWARE)
         delivery.settle()
 
     def read_active(self, index: int) -> int:
@@ -109,17 +116,15 @@ class InterruptBank(Frame):
     def write_active_set(self, index: int, value: int, _mask: int) -> None:
         """ISACTIVER."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.activate(slot)
+        for slot in self._chosen(index, value):
+            delivery.activate(slot)
         delivery.settle()
 
     def write_active_clear(self, index: int, value: int, _mask: int) -> None:
         """ICACTIVER."""
         delivery = self._delivery
-        for bit, slot in enumerate(self._writable(index, 32)):
-            if value >> bit & 1:
-                delivery.deactivate(slot)
+        for slot in self._chosen(index, value):
+            delivery.deactivate(slot)
         delivery.settle()
 
     def read_priorities(self, index: int) -> int:

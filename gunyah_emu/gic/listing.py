@@ -74,9 +74,9 @@ class ListingDelivery(Delivery):
         super().__init__(interrupts, affinities)
         self._states = interrupts.states
         self._count = registers
-        self._vcpus = [NOBODY] * len(self._states)
-        for slot in range(len(self._states)):
-            self._follow_route(slot)
+        private = 32 * interrupts.vcpus
+        self._vcpus = [slot >> 5 for slot in range(private)]
+        self._vcpus += [self._affinities.get(0, NOBODY)] * (len(self._states) - private)
         self.lists: list[ListRegisters] = []
 
     def attach(self, cpu: CpuInterface) -> None:
