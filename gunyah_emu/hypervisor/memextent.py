@@ -184,17 +184,20 @@ class MemExtent(HypervisorObject):
             error = self.memory.transfer(self.base, self.size, self, parent)
             if error:
                 return error
-        error = self._inherit_sparse(parent) if self.sparse else self._inherit_basic(parent)
-        if not error and takes_memory:
-            error = transfer(parent.mappings, self.mappings, self.base, self.end)
-        if error:
-            if takes_memory:
-                transfer(self.mappings, parent.mappings, self.base, self.end)
-                self.memory.give_back(self.base, self.size, self, parent)
-            self.mappings.clear()
-            return error
-        parent.children += 1
-        return OK
+        done = False
+        try:
+            error = self._inherit_sparse(parent) if self.sparse else self._inherit_basic(parent)
+            if not error and takes_memory:
+                error = transfer(parent.mappings, self.mappings, self.base, self.end)
+            done = not error
+        finally:  # also when the hypervisor stops: a machine may be told to go on
+            if not done:
+                if takes_memory:
+                    transfer(self.mappings, parent.mappings, self.base, self.end)
+                    self.memory.give_back(self.base, self.size, self, parent)
+                self.mappings.clear()
+        parent.children += done
+        return error
 
     def _inherit_basic(self, parent: MemExtent) -> int:
         if parent.mappings.cuts(self.base, self.end):

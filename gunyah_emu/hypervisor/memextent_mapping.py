@@ -152,9 +152,13 @@ def _map_sparse(extent: MemExtent, addrspace: Addrspace, vbase: int, pa: int, si
     if error:
         return error
     extent.note_addrspace(addrspace)
-    error = _put(extent, mapping, pa, pa + size)
-    if error:
-        mappings.remove(addrspace, mapping.shift, pa, pa + size)
+    done = False
+    try:
+        error = _put(extent, mapping, pa, pa + size)
+        done = not error
+    finally:  # also when the hypervisor stops: a machine may be told to go on
+        if not done:
+            mappings.remove(addrspace, mapping.shift, pa, pa + size)
     return error
 
 

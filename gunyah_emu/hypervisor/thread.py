@@ -469,7 +469,7 @@ class Thread(HypervisorObject):
 
     def complete(self, results: tuple[int, ...]) -> None:
         """Results of a call that had blocked this thread, as the native encoding returns them."""
-        if self.completed is not None:
+        if self.completed is not None and not self.exited:
             self.completed(results)
 
     # Memory, as its EL1 sees it

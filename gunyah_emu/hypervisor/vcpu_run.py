@@ -74,9 +74,10 @@ def vcpu_run(
             return DENIED
         vcpu.affinity = caller.affinity
         vcpu.blocks = 0
+        vcpu.proxy = caller
         if caller.platform.run_proxied(caller, vcpu):
-            vcpu.proxy = caller
             return None
+        vcpu.proxy = None
     vcpu.blocks &= ~BLOCK_PROXY
     return OK, *vcpu.end_run()
 

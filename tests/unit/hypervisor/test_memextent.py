@@ -215,3 +215,15 @@ def test_memory_types_have_gaps(memtype):
     assert memtype_allowed(0, memtype) == (memtype < 16 and memtype not in (4, 8, 12))
     assert memtype_allowed(1, memtype) == (memtype < 4)
     assert memtype_allowed(2, memtype) == (memtype < 4 or memtype == 5)
+
+
+def test_a_machine_that_goes_on_after_a_stop_has_lost_no_memory(world):
+    parent = world.extent()
+    assert not map_extent(parent, world.addrspace, 0x8000_0000, NORMAL)
+    child = derive(world, parent, 1, 1, access=1)
+    with pytest.raises(HypervisorFatal, match="cannot express"):
+        child.activate()
+    assert parent.owned() == [(world.ram_base, world.ram_base + 4 * PAGE)]
+    assert world.addrspace.lookup(0x8000_0000, 4 * PAGE) == (world.ram_base, 4 * PAGE, NORMAL)
+    child.release()
+    assert not parent.children

@@ -176,3 +176,23 @@ def test_an_option_makes_a_vcpu_proxied_from_the_start(world):
     world.active(thread)
     thread.power_on(0, 0)
     assert not thread.runnable
+
+
+def test_a_scheduler_that_was_killed_gets_no_results(world, running):
+    world.caller.kill()
+    running.wfi()
+    assert world.results == []
+
+
+def test_a_vcpu_may_stop_before_the_machine_has_returned(world, vcpu):
+    results = []
+    world.caller.completed = results.append
+    vcpu.power_on(0, 0)
+
+    def run_to_the_end(_caller, target):
+        target.wfi()
+        return True
+
+    world.platform.run_proxied = run_to_the_end
+    assert world.call("vcpu_run", cap_id=world.run_cap) is None
+    assert results == [(errors.OK, EXPECTS_WAKEUP, 0, 1, 0)]
