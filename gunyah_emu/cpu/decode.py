@@ -193,9 +193,9 @@ def _ordered_unscaled(o: _Operands) -> Access | None:
 
 
 def _zero_block(o: _Operands) -> Access:
-    """DC ZVA, with the block of 64 bytes that DCZID_EL0 announces."""
+    """DC ZVA: all of a block of 64 bytes, reported by the address that was given."""
     number = o.bits(4, 0)
-    return Access((0 if number == 31 else o.x[number]) & ~63, 64, is_read=False, is_write=True)
+    return Access(0 if number == 31 else o.x[number], 1, is_read=False, is_write=True)
 
 
 _FORMS: tuple[tuple[int, int, Callable[[_Operands], Access | None]], ...] = (

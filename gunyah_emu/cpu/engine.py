@@ -187,6 +187,11 @@ class Engine(ABC):
         self.devices.append((ipa, size, device))
         self._devices_changed()
 
+    def remove_device(self, device: Device) -> None:
+        """Take a device off the bus; RAM at the same place stays."""
+        self.devices = [placed for placed in self.devices if placed[2] is not device]
+        self._devices_changed()
+
     def _overlapping(self, ipa: int, size: int) -> list[Ram]:
         return [r for r in self.ram if r.ipa < ipa + size and ipa < r.ipa + r.size]
 

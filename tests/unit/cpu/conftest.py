@@ -31,7 +31,7 @@ WAYS = ways()
 
 
 @cache
-def assemble(source: str, address: int = BASE) -> bytes:
+def encode(source: str, address: int = BASE) -> bytes:
     return bytes(Ks(KS_ARCH_ARM64, KS_MODE_LITTLE_ENDIAN).asm(source, address)[0])
 
 
@@ -65,9 +65,9 @@ class Guest:
         self.engine = open_engine(way=way, vcpus=vcpus, handler=self.handler, **options)
         self.handler.engine = self.engine
         self.memory = mmap.mmap(-1, SIZE)
-        self.write(0, assemble(source))
+        self.write(0, encode(source))
         for offset, code in (vectors or {}).items():
-            self.write(VECTORS - BASE + offset, assemble(code, VECTORS + offset))
+            self.write(VECTORS - BASE + offset, encode(code, VECTORS + offset))
         self.engine.map_ram(BASE, self.memory)
         for vcpu in range(vcpus):
             self.engine.reset(vcpu, BASE)
@@ -93,7 +93,8 @@ class Guest:
 
     def finish(self, budget: int = 100_000) -> Guest:
         """Run to hvc #EXIT."""
-        assert self.run(budget) is Stop.REQUESTED, (self.engine.registers(0).pc - BASE, self.seen)
+        stop = self.run(budget)
+        assert stop is Stop.REQUESTED, (self.engine.registers(0).pc - BASE, self.engine.loop, self.seen)
         return self
 
 
@@ -114,6 +115,12 @@ def guest(way: str):
     yield make
     for each in made:
         each.engine.close()
+
+
+@pytest.fixture
+def assemble() -> Callable[..., bytes]:
+    """assemble(source, address=BASE) -> machine code."""
+    return encode
 
 
 @pytest.fixture
