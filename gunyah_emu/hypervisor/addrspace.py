@@ -43,6 +43,10 @@ MAX_VMID: Final = 255
 ROOT_VMID: Final = 255
 MAX_THREADS: Final = 8
 MAX_VMMIO_RANGES: Final = 128
+
+MAX_STAGE2_RANGES: Final = 1 << 16
+"""Into how many ranges stage 2 may be cut before its tables' memory is spent."""
+
 INFO_AREA_SIZE: Final = PAGE_SIZE
 
 _VDEVICE_LIMIT: Final = 1 << 44
@@ -206,7 +210,7 @@ class Addrspace(HypervisorObject):
             raise HypervisorFatal(f"a mapping at IPA {ipa:#x} has rights that stage 2 cannot express ({attrs:#x})")
         value = (pa - ipa, attrs)
         assert self.partition is not None
-        if not self.partition.has_room(2 * RANGE_COST):
+        if len(self.stage2) >= MAX_STAGE2_RANGES or not self.partition.has_room(2 * RANGE_COST):
             return NOMEM
         changed = [run for run in self.stage2.runs(ipa, end) if run[2] != value]
         if not changed:

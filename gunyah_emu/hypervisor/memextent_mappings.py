@@ -34,6 +34,9 @@ MAX_MAPPINGS: Final = 4
 MAX_PHYSICAL_BITS: Final = 44
 """What the page-wise table of a sparse extent can name."""
 
+MAX_RANGES: Final = 1 << 14
+"""Into how many ranges an extent's mappings may be cut: no hypercall takes longer than that many steps."""
+
 RANGE_COST: Final = 64
 """Bytes of hypervisor memory that a range of a sparse mapping or of stage 2 is charged; the real tables cost of that
 order.
@@ -171,7 +174,9 @@ class SparseMappings:
             if slot is None or slot.addrspace is not addrspace:
                 continue
             if all(value is not None and value[0] == shift for _, _, value in slot.ranges.runs(start, end)):
-                if not self._has_room():
+                run = slot.ranges.at(start)
+                cuts = run is not None and run[0] < start and end < run[1]
+                if cuts and not self._has_room():
                     return NOMEM
                 self._change(slot, start, end, None)
                 if not len(slot.ranges):
@@ -195,7 +200,8 @@ class SparseMappings:
 
     def _has_room(self) -> bool:
         partition = self.extent.partition
-        return partition is None or partition.has_room(2 * RANGE_COST)
+        count = sum(len(slot.ranges) for slot in self.slots if slot is not None)
+        return count < MAX_RANGES and (partition is None or partition.has_room(2 * RANGE_COST))
 
     def _charge(self, ranges: int) -> None:
         partition = self.extent.partition

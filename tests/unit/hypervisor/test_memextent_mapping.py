@@ -6,6 +6,7 @@ import pytest
 
 from gunyah_emu.abi import errors
 from gunyah_emu.abi.rights import AddrSpaceRights, MemExtentRights
+from gunyah_emu.hypervisor import addrspace, memextent_mappings
 from gunyah_emu.hypervisor.fatal import HypervisorFatal
 from gunyah_emu.hypervisor.memextent import SPARSE, MemExtent, attributes
 
@@ -216,6 +217,34 @@ def test_without_memory_nothing_is_mapped(world, sparse):
     assert not len(world.addrspace.stage2)
     world.partition.limit = 1 << 30
     assert not world.error("addrspace_map", **basic, vbase=IPA, map_attrs=NORMAL)
+
+
+def test_mappings_cannot_be_cut_without_end(world, sparse, monkeypatch):
+    monkeypatch.setattr(memextent_mappings, "MAX_RANGES", 3)
+    arguments = {**caps(world, sparse), "map_flags": PARTIAL, "size": PAGE}
+    places = [{"vbase": IPA + 2 * page * PAGE, "offset": page * PAGE} for page in range(4)]
+    answers = [world.error("addrspace_map", **arguments, **place, map_attrs=NORMAL) for place in places]
+    assert answers == [0, 0, 0, errors.NOMEM]
+    assert world.error("addrspace_unmap", **arguments, **places[0]) == errors.OK
+
+
+def test_a_cut_takes_memory(world, sparse):
+    whole = {**caps(world, sparse), "vbase": IPA}
+    assert not world.error("addrspace_map", **whole, map_attrs=NORMAL)
+    world.partition.limit = world.partition.used
+    middle = {**whole, "vbase": IPA + PAGE, "map_flags": PARTIAL, "offset": PAGE, "size": PAGE}
+    assert world.error("addrspace_unmap", **middle) == errors.NOMEM
+    assert world.error("addrspace_unmap", **whole) == errors.OK
+
+
+def test_stage_2_cannot_be_cut_without_end(world, sparse, monkeypatch):
+    monkeypatch.setattr(addrspace, "MAX_STAGE2_RANGES", 2)
+    arguments = {**caps(world, sparse), "map_flags": PARTIAL, "size": PAGE}
+    places = [{"vbase": IPA + 2 * page * PAGE, "offset": page * PAGE} for page in range(3)]
+    answers = [world.error("addrspace_map", **arguments, **place, map_attrs=NORMAL) for place in places]
+    assert answers == [0, 0, errors.NOMEM]
+    assert not world.error("addrspace_unmap", **arguments, **places[0])
+    assert not world.error("addrspace_map", **arguments, **places[2], map_attrs=NORMAL)
 
 
 def test_a_device_extent_maps_as_device_only(world):
