@@ -341,7 +341,7 @@ def almost_elf_files(draw: st.DrawFn) -> bytes:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(st.binary(max_size=0x200), almost_elf_files(), st.binary().map(lambda tail: one_segment()[:64] + tail))
 )

@@ -6,7 +6,7 @@ from struct import pack, unpack
 
 import libfdt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gunyah_emu.boot.device_tree import (
@@ -134,6 +134,7 @@ def test_a_tree_that_is_too_long_is_refused() -> None:
         amend(board(), DESCRIPTION, "board.dtb", 0x100)
 
 
+@settings(deadline=None)
 @given(st.integers(0), st.binary(min_size=1, max_size=8))
 def test_a_damaged_tree_is_amended_or_refused(at: int, damage: bytes) -> None:
     data = bytearray(board())

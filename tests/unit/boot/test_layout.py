@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gunyah_emu.boot.image import Image, Segment
@@ -135,6 +135,7 @@ def test_two_images_of_a_vm_may_not_overlap() -> None:
         arrange([elf(0x4010_0000, MIB), elf(0x4010_0000, 16)], RAM, 4 * MIB, "vm")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 1100), st.integers(1, 300)), min_size=1, max_size=4),
     st.integers(64, 1024),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gunyah_emu.devices.console import Console
@@ -42,6 +42,7 @@ def test_a_guest_that_prints_a_hundred_megabytes_costs_a_fixed_amount() -> None:
     assert len(console._kept) <= 3 << 16
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
 def test_the_newest_bytes_are_kept_however_they_come(pieces: list[bytes], limit: int) -> None:
     console = Console(limit=limit)
@@ -99,6 +100,7 @@ def test_a_condition_shows_what_it_waits_for() -> None:
     assert repr(Console().contains("x")) == "<console contains b'x': False>"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab", max_size=5).map(str.encode)), st.text("ab", min_size=1, max_size=4).map(str.encode))
 def test_a_text_is_found_however_it_comes(pieces: list[bytes], wanted: bytes) -> None:
     console = Console(limit=100)

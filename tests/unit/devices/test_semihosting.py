@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import pack, unpack
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gunyah_emu.devices.console import Console
@@ -241,6 +241,7 @@ def test_an_unknown_operation_fails(guest: Guest) -> None:
     assert guest.errno == ENOSYS
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0x40), st.lists(st.integers(0, (1 << 64) - 1), max_size=4), st.integers(0, (1 << 64) - 1))
 def test_whatever_a_guest_asks_it_gets_an_answer(operation: int, fields: list[int], parameter: int) -> None:
     guest = Guest()

@@ -438,7 +438,7 @@ def test_windows_line_ends_do_not_move_places(read: Read) -> None:
     assert refusal(read, text) == "m.toml:7:9: vcpus must be an integer of 1..8; it is 9"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, len(GOOD)), st.text("[]{}=\"'.,\n #a1\\", max_size=4))
 def test_a_damaged_file_is_read_or_refused_with_a_place(read: Read, at: int, damage: str) -> None:
     try:

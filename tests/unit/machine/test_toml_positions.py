@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gunyah_emu.machine.toml_positions import Path, Positions, line_and_column
@@ -139,6 +139,7 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield path, value
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_value_of_any_document_is_found(data: st.DataObject) -> None:
     writer = Writer(data)
@@ -156,6 +157,7 @@ def test_every_value_of_any_document_is_found(data: st.DataObject) -> None:
             assert text[place.key] in f"{path[-1][:1]}'\""
 
 
+@settings(deadline=None)
 @given(st.text("a\n"), st.integers(0, 20))
 def test_lines_and_columns_count_from_one(text: str, offset: int) -> None:
     offset = min(offset, len(text))
