@@ -87,7 +87,7 @@ class Gic:
 
     def disconnect(self, intid: int) -> None:
         """Detach it: its level falls, an edge that was seen stays."""
-        self.clear(intid)
+        self._delivery.disconnect(intid)
         self.interrupts.checks.pop(self._spi_slot(intid), None)
 
     def set_private_level(self, vcpu: int, intid: int, level: bool) -> None:

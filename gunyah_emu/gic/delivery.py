@@ -101,6 +101,10 @@ class Delivery:
         """A connected object's level falls.  An edge that was seen stays pending."""
         raise NotImplementedError
 
+    def disconnect(self, intid: int) -> None:
+        """A connected object goes away, and its level with it."""
+        self.clear(intid)
+
     # Operations by slot.
 
     def set_wire(self, slot: int, *, level: bool) -> None:

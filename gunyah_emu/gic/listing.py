@@ -106,8 +106,8 @@ class ListingDelivery(Delivery):
                     self._redeliver(lists, at, new)
                     return
             self._states[slot] = new | NEEDS_SYNC
-            if pending(new):
-                self._synchronise_all()
+            if pending(new) and lists is not None:
+                self._synchronise_where_listed(slot)
             return
         if not pending(new) or not new & ENABLED or lists is None:
             self._states[slot] = new
@@ -232,11 +232,22 @@ class ListingDelivery(Delivery):
                 lists.set_state(at, ACTIVE_ONLY)
         return False
 
+    def _synchronise_vcpu(self, lists: ListRegisters) -> None:
+        for at, slot in enumerate(lists.slots):
+            if slot != NOBODY and self._states[slot] & (NEEDS_SYNC | DETACHED):
+                self._synchronise(lists, at)
+
     def _synchronise_all(self) -> None:
         for lists in self.lists:
-            for at, slot in enumerate(lists.slots):
-                if slot != NOBODY and self._states[slot] & (NEEDS_SYNC | DETACHED):
-                    self._synchronise(lists, at)
+            self._synchronise_vcpu(lists)
+
+    def _synchronise_where_listed(self, slot: int) -> None:
+        """Only its own vCPU can list a private interrupt; an SPI may be anywhere."""
+        owner = self.interrupts.owner(slot)
+        if owner >= 0:
+            self._synchronise_vcpu(self.lists[owner])
+        else:
+            self._synchronise_all()
 
     # Searching for what found no register.
 

@@ -57,9 +57,17 @@ class VirtualDelivery(ListingDelivery):
 
     def clear(self, intid: int) -> None:
         """A level falls: taken out of the list register at once, unless it is an edge there."""
+        self._lower(intid, gone=False)
+
+    def disconnect(self, intid: int) -> None:
+        """A source goes away: as `clear`, and if the interrupt stays listed, whatever needs it is synchronised."""
+        self._lower(intid, gone=True)
+
+    def _lower(self, intid: int, *, gone: bool) -> None:
         slot = intid + self.interrupts.spi_shift
         was_pending = self.observer is not None and self.is_pending(slot)
-        self._undeliver(slot, self._vcpus[slot], LEVEL_SOURCE, detach=True)
+        if not self._undeliver(slot, self._vcpus[slot], LEVEL_SOURCE, detach=True) and gone:
+            self._synchronise_all()
         self.settle()
         if was_pending:
             self._tell_dropped(slot)
@@ -231,14 +239,19 @@ class VirtualDelivery(ListingDelivery):
             self._deliver(slot, self._vcpus[slot], 0)
 
     def set_group_enables(self, enables: int) -> None:
-        """GICD_CTLR."""
+        """GICD_CTLR: a change of either group makes the hypervisor look at every vCPU."""
         if enables != self.group_enables:
             self.group_enables = enables
             for cpu in self.cpus:
-                self.group_enable_changed(cpu)
+                self._update_group(cpu)
 
     def group_enable_changed(self, cpu: CpuInterface) -> None:
-        """Turning a group off takes everything but active interrupts out of the registers; on, looks for what waits."""
+        """ICC_IGRPEN1: not noticed when it turns on what is on."""
+        if not (cpu.group1_enabled and self.lists[cpu.vcpu].group1_enabled):
+            self._update_group(cpu)
+
+    def _update_group(self, cpu: CpuInterface) -> None:
+        """A group that goes off takes all but active interrupts out of the registers; one that is on, lists more."""
         lists = self.lists[cpu.vcpu]
         before = lists.group1_enabled
         lists.group1_enabled = cpu.group1_enabled and self.group_enables & ENABLE_GROUP1 != 0
@@ -246,7 +259,7 @@ class VirtualDelivery(ListingDelivery):
             for at in range(self._count):
                 if lists.slots[at] != NOBODY:
                     self._synchronise(lists, at)
-        if lists.group1_enabled and not before:
+        if lists.group1_enabled:
             self._check_delivery(lists)
         self.participation_changed()
         self.settle()
