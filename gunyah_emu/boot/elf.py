@@ -1,7 +1,7 @@
 """ELF64 images for AArch64: static executables and static-PIE.
 
-The headers are decoded here, by `struct`: importing pyelftools takes 45 to 60 ms, half of what a whole cold start may
-take; loading a 400 KiB image here takes 0.1 ms.  pyelftools reads what is asked for later, in a debugger or a report:
+The headers are decoded here, by `struct`: importing pyelftools takes 60 ms, half of what a whole cold start may take;
+loading a 50 KiB image here takes 0.1 ms.  pyelftools reads what is asked for later, in a debugger or a report:
 symbols and source lines (`symbols.py`).
 
 A segment goes to its physical address (p_paddr), so an image may be linked to run at virtual addresses; the entry
