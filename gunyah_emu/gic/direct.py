@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 class DirectDelivery(Delivery):
     """See the module."""
 
-    __slots__ = ("_checks", "_keys", "_shift", "_states", "_targets")
+    __slots__ = ("_intids", "_keys", "_shift", "_states", "_targets")
 
     def __init__(self, interrupts: InterruptTable, affinities: list[int]) -> None:
         super().__init__(interrupts, affinities)
         self._states = interrupts.states
-        self._checks = interrupts.checks
+        self._intids = interrupts.intids
         self._shift = interrupts.spi_shift
         self._keys = list(range(len(self._states)))
         self._targets: list[CpuInterface | None] = [None] * len(self._states)
@@ -98,7 +98,7 @@ class DirectDelivery(Delivery):
         # What is left is not more urgent than what was taken, so the line falls.
         cpu.line = False
         cpu.raise_irq(cpu.vcpu, False)
-        intid = self.interrupts.intids[slot]
+        intid = self._intids[slot]
         if self.observer is not None:
             self.observer.acknowledged(cpu.vcpu, intid)
         return intid
