@@ -572,6 +572,8 @@ static void on_interrupt(void *uc, uint32_t number, void *user)
         uc_emu_stop(uc);
 }
 
+static int Core_clear(Core *self);
+
 /* ------------------------------------------------------------------ vCPUs */
 
 /* Two vCPUs with one translation regime may share the TLB. */
@@ -631,6 +633,8 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
     CHECK_VCPU(self, vcpu);
     if (self->running)
         return PyErr_Format(PyExc_RuntimeError, "run called from a callback of a run");
+    if (!self->uc)
+        return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
     self->granted = self->budget = budget;
     self->stop = STOP_BUDGET;
     if (budget <= 0)
@@ -663,7 +667,7 @@ static PyObject *Core_set_irq(Core *self, PyObject *const *args, Py_ssize_t coun
         return NULL;
     CHECK_VCPU(self, vcpu);
     self->irq[vcpu] = (uint8_t)level;
-    if (vcpu == self->current)
+    if (vcpu == self->current && self->cpu)
         set_line(self);
     Py_RETURN_NONE;
 }
@@ -708,9 +712,24 @@ static PyObject *Core_touch(Core *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
+/* The emulator goes: keep its CPU state where the swapped-out vCPUs are, and let everything of Python's go. */
+static PyObject *Core_close(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->running)
+        return PyErr_Format(PyExc_RuntimeError, "close called from a callback of a run");
+    if (self->uc) {
+        memcpy(self->contexts[self->current].buf, self->env, env_size);
+        self->uc = self->cpu = NULL;
+        self->env = self->contexts[self->current].buf;
+        Core_clear(self);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *Core_flush(Core *self, PyObject *Py_UNUSED(ignored))
 {
-    tlb_flush(self->cpu);
+    if (self->cpu)
+        tlb_flush(self->cpu);
     Py_RETURN_NONE;
 }
 
@@ -944,6 +963,7 @@ static PyMethodDef Core_methods[] = {
     {"shorten", (PyCFunction)Core_shorten, METH_O, "leave at most this much budget"},
     {"complete", (PyCFunction)Core_complete, METH_VARARGS, "complete(vcpu, results): results of a call that blocked"},
     {"touch", (PyCFunction)Core_touch, METH_O, "this vCPU's registers were written from outside"},
+    {"close", (PyCFunction)Core_close, METH_NOARGS, "the emulator is about to be freed"},
     {"flush", (PyCFunction)Core_flush, METH_NOARGS, "drop all cached translations of addresses"},
     {"set_calls", (PyCFunction)Core_set_calls, METH_VARARGS, "the hypercall table and its register convention"},
     {"set_devices", (PyCFunction)Core_set_devices, METH_O, "[(base, size, read, write), ...]"},

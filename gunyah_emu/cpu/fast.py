@@ -64,6 +64,10 @@ class FastRegisters(Registers):
         """x0..x30, live until another vCPU is swapped in."""
         return general_registers(self._context)
 
+    def detach(self) -> None:
+        """The emulator goes; what it held is in the copy now."""
+        self._live = self._copy
+
     def load(self, context: bytes) -> None:
         """Replace everything."""
         self._context[:] = context
@@ -318,8 +322,12 @@ class FastEngine(Engine):
 
     def close(self) -> None:
         """Free the emulator."""
-        self._uc.close()
-        self._windows.clear()
+        if self._uc.handle.value is not None:
+            self.core.close()
+            for registers in self._views:
+                registers.detach()
+            self._uc.close()
+            self._windows.clear()
 
     def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:  # the seam
         """As `Engine.translate`, without a walk while the MMU is off: every buffer of a hypercall comes here."""

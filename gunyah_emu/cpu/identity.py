@@ -80,10 +80,6 @@ def _zero() -> int:
     return 0
 
 
-def _absent() -> None:
-    """A read that is UNDEFINED."""
-
-
 def identity_registers(
     read: Callable[[Encoding], int], now: Callable[[], int], *, is_max: bool, has_gic: bool
 ) -> list[SystemRegister]:
@@ -102,7 +98,7 @@ def identity_registers(
             value |= _PFR0_GIC
         found.append(SystemRegister(name, encoding, lambda value=value: value))  # type: ignore[misc]  # no inference
     if is_max:
-        found += (SystemRegister(name, encoding, _absent) for name, encoding in _RANDOM)
+        found += (SystemRegister(name, encoding, _zero) for name, encoding in _RANDOM)
     pmu = _CycleCounter(now)
     found.append(SystemRegister("PMCR_EL0", (3, 3, 9, 12, 0), pmu.read_control, pmu.write_control))
     found.append(SystemRegister("PMCCNTR_EL0", (3, 3, 9, 13, 0), pmu.read_cycles, pmu.write_cycles))

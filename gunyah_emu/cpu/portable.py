@@ -206,6 +206,8 @@ class PortableEngine(PortableTraps):
         """Run a vCPU for about `budget` instructions."""
         if self._running:
             raise RuntimeError("run called from a callback of a run")
+        if self._uc.handle.value is None:
+            raise RuntimeError("run called on a closed engine")
         self._granted = self._budget = budget
         self._stop = Stop.BUDGET
         if budget <= 0:
@@ -316,8 +318,9 @@ class PortableEngine(PortableTraps):
 
     def close(self) -> None:
         """Free the emulator."""
+        if self._uc.handle.value is None:
+            return
         for context in (*self._contexts, self._pristine):
             self._uc.free_context(context)
-        self._contexts.clear()
         self._uc.close()
         self._exports.clear()

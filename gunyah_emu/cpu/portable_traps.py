@@ -52,6 +52,7 @@ class PortableTraps(Engine):
         self._trapped = [{r.encoding: r for r in row} for row in self._declared_registers()]
 
     def _load(self, vcpu: int) -> None:
+        assert self._uc.handle.value is not None, "the engine is closed"
         if vcpu != self._resident:
             self._uc.save(self._contexts[self._resident])
             self._uc.restore(self._contexts[vcpu])
