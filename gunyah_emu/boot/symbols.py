@@ -1,7 +1,7 @@
 """Names and source lines of an ELF image, read when somebody asks.
 
 pyelftools finds the sections (and inflates compressed ones) and runs the DWARF line programs.  The symbol table itself
-is decoded by `struct`: 1 us a symbol instead of pyelftools' 50, and a kernel has 130 000.
+is decoded by `struct`: 3 us a symbol instead of pyelftools' 50, and a kernel has 130 000.
 
 Addresses are those that the image was linked for, moved by the bias of a relocated static-PIE; where segments lie at
 physical addresses of their own, those are understood as well.

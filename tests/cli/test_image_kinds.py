@@ -103,7 +103,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
         elf(2, 0x8000_0000, 0x8000_0000, program(b"static\n")),
         static_pie(b"static\n"),
         linux_image(b"static\n"),
-        gzip.compress(linux_image(b"static\n")),
+        gzip.compress(linux_image(b"static\n"), mtime=0),
     ],
     ids=["static", "virtual addresses", "far away", "static-PIE", "Linux Image", "gzipped Linux Image"],
 )
