@@ -75,7 +75,7 @@ class Delivery:
         self.participation_changed()
 
     def _tell_pended(self, slot: int) -> None:
-        if self.observer is not None:
+        if self.observer is not None and not self.is_pending(slot):
             self.observer.pended(self.route_of(slot), self.interrupts.intids[slot])
 
     def _tell_dropped(self, slot: int) -> None:
@@ -170,7 +170,7 @@ class Delivery:
         """ISACTIVER."""
         raise NotImplementedError
 
-    def can_sleep(self, _vcpu: int) -> bool:
+    def can_sleep(self, vcpu: int) -> bool:
         """GICR_WAKER.ChildrenAsleep once ProcessorSleep is set."""
         return True
 

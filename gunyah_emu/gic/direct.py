@@ -55,7 +55,7 @@ class DirectDelivery(Delivery):
             return
         cpu = self._targets[slot]
         if self.observer is not None:
-            self.observer.pended(-1 if cpu is None else cpu.vcpu, intid)
+            self._tell_pended(slot)
         if cpu is None or state & (ACTIVE | OFFERED):
             self._states[slot] = state | LATCHED
             return
@@ -74,7 +74,7 @@ class DirectDelivery(Delivery):
         state = self._states[slot]
         cpu = self._targets[slot]
         if self.observer is not None:
-            self.observer.pended(-1 if cpu is None else cpu.vcpu, intid)
+            self._tell_pended(slot)
         state |= LATCHED | LEVEL_SOURCE if state & EDGE_TRIGGERED else LEVEL_SOURCE
         if cpu is None or state & (ACTIVE | OFFERED):
             self._states[slot] = state
@@ -103,7 +103,7 @@ class DirectDelivery(Delivery):
             self.observer.acknowledged(cpu.vcpu, intid)
         return intid
 
-    def end(self, cpu: CpuInterface, slot: int, _active_priorities: int) -> None:
+    def end(self, cpu: CpuInterface, slot: int, active_priorities: int) -> None:
         """Deactivate; a level is looked at again."""
         state = self._states[slot] & ~ACTIVE
         if self.observer is not None:
@@ -157,8 +157,8 @@ class DirectDelivery(Delivery):
         if level == (state & WIRE != 0):
             return
         if level:
-            self._change(slot, state | (WIRE | LATCHED if state & EDGE_TRIGGERED else WIRE))
             self._tell_pended(slot)
+            self._change(slot, state | (WIRE | LATCHED if state & EDGE_TRIGGERED else WIRE))
         else:
             self._change(slot, state & ~WIRE)
             self._tell_dropped(slot)
@@ -182,8 +182,8 @@ class DirectDelivery(Delivery):
         """Latch; a message keeps a level-sensitive SPI pending until it is taken back."""
         state = self._states[slot]
         held = cause == LEVEL_MESSAGE and not state & EDGE_TRIGGERED
-        self._change(slot, state | (LEVEL_MESSAGE if held else LATCHED))
         self._tell_pended(slot)
+        self._change(slot, state | (LEVEL_MESSAGE if held else LATCHED))
 
     def clear_pending(self, slot: int, cause: int) -> None:
         """Drop the latch, or the message."""
@@ -235,7 +235,7 @@ class DirectDelivery(Delivery):
             if state & ENABLED:
                 self._change(slot, state)
 
-    def group_enable_changed(self, _cpu: CpuInterface) -> None:
+    def group_enable_changed(self, cpu: CpuInterface) -> None:
         """ICC_IGRPEN1 decides who takes part in 1-of-N."""
         self.participation_changed()
 
@@ -249,7 +249,7 @@ class DirectDelivery(Delivery):
         """What is offered follows from the interrupts' states."""
         return ()
 
-    def restore(self, _saved: DeliverySnapshot) -> None:
+    def restore(self, saved: DeliverySnapshot) -> None:
         """Offer again what the restored states say."""
         for slot, state in enumerate(self._states):
             self._place(slot, state & ~OFFERED)

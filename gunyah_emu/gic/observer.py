@@ -9,7 +9,7 @@ class GicObserver(Protocol):
     """Receives what happens to interrupts, in order.  `vcpu` is -1 where an SPI has no target."""
 
     def pended(self, vcpu: int, intid: int) -> None:
-        """The interrupt was asserted: a source, a register write or an SGI."""
+        """The interrupt became pending: by a source, a register write or an SGI."""
 
     def dropped(self, vcpu: int, intid: int) -> None:
         """The interrupt's source was withdrawn before the interrupt ended."""

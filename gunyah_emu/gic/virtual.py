@@ -42,7 +42,7 @@ class VirtualDelivery(ListingDelivery):
     def assert_edge(self, intid: int) -> None:
         """An edge."""
         slot = intid + self.interrupts.spi_shift
-        if self.observer is not None:
+        if self.observer is not None and self._states[slot] & EDGE_TRIGGERED:
             self._tell_pended(slot)
         self._deliver(slot, self._vcpus[slot], LATCHED)
         self.settle()
@@ -125,7 +125,7 @@ class VirtualDelivery(ListingDelivery):
             cpu.write_ap1r0(cpu.active_priorities & cpu.active_priorities - 1 if cpu.active_priorities else 0)
             self._deactivate_trapped(cpu, intid, "ICC_EOIR1_EL1")
 
-    def write_dir(self, cpu: CpuInterface, intid: int, _split: bool) -> None:
+    def write_dir(self, cpu: CpuInterface, intid: int, split: bool) -> None:
         """ICC_DIR: always trapped, whatever EOImode says."""
         self._deactivate_trapped(cpu, intid, "ICC_DIR_EL1")
 

@@ -45,7 +45,9 @@ def test_an_observer_sees_an_interrupts_life(make_board: Callable[..., Board], m
     board.spi(41, vcpu=0)
     diary = board.gic.observer = Diary()
     board.gic.assert_edge(40)
+    board.gic.assert_edge(40)
     board.handle(1)
+    board.raise_level(41)
     board.raise_level(41)
     board.gic.clear(41)
     assert diary.entries == [
