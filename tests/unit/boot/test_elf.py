@@ -302,6 +302,7 @@ def test_a_sparse_file_larger_than_host_memory_is_refused(tmp_path: Path) -> Non
             "must be statically linked; it needs the interpreter ?",
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_cannot_run_is_refused_with_what_must_be_mended(write: Write, data: bytes, message: str) -> None:
     assert refusal(write(data)) == message
