@@ -139,6 +139,17 @@ void child_write(const struct child *child, uint64_t ipa, const void *data, size
     unmap_memory(child);
 }
 
+// By words: a VM's uninitialized data is the most of its image, and memset is a loop over bytes.
+static void zero(uint8_t *start, uint64_t size)
+{
+    uint8_t *end = start + size;
+    while (start < end && (uintptr_t)start % sizeof(uint64_t))
+        *start++ = 0;
+    for (; end - start >= 32; start += 32)
+        __asm__ volatile("stp xzr, xzr, [%0]\n\tstp xzr, xzr, [%0, #16]" ::"r"(start) : "memory");
+    memset(start, 0, (size_t)(end - start));
+}
+
 uintptr_t child_load(const struct child *child, const void *elf)
 {
     const struct elf_header *header = elf;
@@ -150,7 +161,7 @@ uintptr_t child_load(const struct child *child, const void *elf)
             continue;
         uint8_t *to = memory + offset_of(child, segment->physical_address, segment->memory_size);
         memcpy(to, (const uint8_t *)elf + segment->offset, segment->file_size);
-        memset(to + segment->file_size, 0, segment->memory_size - segment->file_size);
+        zero(to + segment->file_size, segment->memory_size - segment->file_size);
     }
     unmap_memory(child);
     return header->entry;

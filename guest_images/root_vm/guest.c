@@ -12,6 +12,8 @@
 
 #include "protocol.h"
 
+#define SECOND_CPU_SGI 1
+
 static const struct letter *const letter = (const struct letter *)CHILD_IPA;
 static volatile uint32_t second_cpu_runs, requests;
 static volatile uint64_t second_mpidr, rung;
@@ -26,10 +28,16 @@ static void on_request(uint32_t intid, void *argument)
     requests++;
 }
 
+static void on_second_cpu(uint32_t intid, void *argument)
+{
+    second_cpu_runs = 1;
+}
+
 static void second_cpu(void *argument)
 {
+    gic_init_cpu();
     second_mpidr = read_sysreg(mpidr_el1);
-    second_cpu_runs = 1;
+    gic_send_sgi(SECOND_CPU_SGI, cpu_mpidr(0));
     for (;;)
         wfi();
 }
@@ -52,11 +60,12 @@ int main(void)
     gic_enable_spi(DOORBELL_INTID, GIC_EDGE, GIC_PRIORITY_DEFAULT);
     gic_enable_spi(REQUESTS_INTID, GIC_EDGE, GIC_PRIORITY_DEFAULT);
 
+    irq_set_handler(SECOND_CPU_SGI, on_second_cpu, 0);
+    gic_enable_private(SECOND_CPU_SGI, GIC_PRIORITY_DEFAULT);
     int32_t error = cpu_on(1, second_cpu, 0);
     if (error)
         fatal("CPU_ON: %d", error);
-    while (!second_cpu_runs)
-        __asm__ volatile("yield");
+    wait_until(second_cpu_runs);
     snprintf(text, sizeof text, "CPUs 0x%lx and 0x%lx run", read_sysreg(mpidr_el1), second_mpidr);
     answer(text);
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from gunyah_emu.cpu import ExitHandler
 from gunyah_emu.cpu.sysreg import encoding_name
 from gunyah_emu.devices.semihosting import Exit, Semihosting
+from gunyah_emu.machine.scheduler import RetryAccess
+from gunyah_emu.machine.traps import device_at
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -48,25 +50,48 @@ class Exits(ExitHandler):
             service = self._semihosting[vcpu] = self._open_semihosting(vcpu)
         result = service.call(x[0], x[1])
         if isinstance(result, Exit):
-            self._vm.exit(result.status & 0xFF, "semihosting SYS_EXIT")
+            self._exit(vcpu, result.status & 0xFF)
         else:
             assert result is not None, "a console that expects input has a pump"
             x[0] = result
 
+    def _exit(self, vcpu: int, status: int) -> None:
+        """SYS_EXIT ends a VM of the machine file; in a VM that a guest made, the vCPU stays where it is for good."""
+        vm = self._vm
+        if vm.configured:
+            vm.exit(status, "semihosting SYS_EXIT")
+        else:
+            vm.tell(f"VM '{vm.name}' vCPU {vcpu}: semihosting SYS_EXIT with status {status}")
+            vm.vcpus[vcpu].thread.fault()
+            vm.engine.request_stop()
+
     def _open_semihosting(self, vcpu: int) -> Semihosting:
-        thread = self._vm.vcpus[vcpu].thread
+        vcpus = self._vm.vcpus  # whose thread is there may change
+
+        def read(va: int, size: int) -> bytes | None:
+            return vcpus[vcpu].thread.read_memory(va, size)
 
         def write(va: int, data: bytes) -> bool:
-            return thread.write_memory(va, data) == len(data)
+            return vcpus[vcpu].thread.write_memory(va, data) == len(data)
 
-        return Semihosting(self._vm.console, thread.read_memory, write, self._machine.clock.now, self._vm.command_line)
+        return Semihosting(self._vm.console, read, write, self._machine.clock.now, self._vm.command_line)
 
     def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:
         """A system register that nothing models: UNDEFINED for the guest."""
         self._tell(f"{'read' if is_read else 'write'} of unknown system register {encoding_name(encoding)}", vcpu, pc)
 
     def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> None:
-        """An access to an address at which there is nothing: an external abort for the guest."""
+        """An access that the bus does not answer: made again when something appears there, else an external abort.
+
+        Raises:
+            RetryAccess: something did.
+        """
+        if kind != "fetch":
+            thread = self._vm.vcpus[vcpu].thread
+            place = device_at(self._machine, thread, ipa, is_write=kind == "write")
+            if place is not None:
+                self._vm.engine.map_device(*place)
+                raise RetryAccess
         self._tell(f"{kind} of unmapped address {ipa:#x}", vcpu, pc)
 
     def _tell(self, what: str, vcpu: int, pc: int) -> None:
@@ -75,6 +100,6 @@ class Exits(ExitHandler):
         if key in self._told or len(self._told) >= UNKNOWN_LIMIT:
             return
         self._told.add(key)
-        self._machine.messages.append(f"VM '{vm.name}' vCPU {vcpu}: {what} at {vm.describe(pc)}")
+        vm.tell(f"VM '{vm.name}' vCPU {vcpu}: {what} at {vm.describe(pc)}")
         if (tracing := self._machine.tracing) is not None:
             tracing.unknown(vm.vcpus[vcpu], what)

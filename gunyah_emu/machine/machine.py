@@ -118,11 +118,11 @@ class Machine:
         """Put a device into physical memory, for a root VM to map."""
         self._devices[base] = (size, device)
 
-    def device_at(self, address: int) -> Device | None:
-        """The device at a physical address that a root VM's guest may map."""
+    def device_around(self, address: int) -> tuple[int, int, Device] | None:
+        """The device at a physical address that a root VM's guest may map: its base, its size, what answers."""
         for base, (size, device) in self._devices.items():
             if base <= address < base + size:
-                return device
+                return base, size, device
         return None
 
     # running

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from gunyah_emu.cpu import CallTable, open_engine
 from gunyah_emu.gic import MODELS
-from gunyah_emu.hypervisor.thread import REGISTER_SP_EL
+from gunyah_emu.hypervisor.thread import BLOCK_OFF, REGISTER_SP_EL
 from gunyah_emu.machine.exits import Exits
 from gunyah_emu.machine.slot import Slot
+from gunyah_emu.machine.traps import finish_access
 from gunyah_emu.machine.vm import VCpu, VirtualMachine
 from gunyah_emu.machine.wired_gic import WiredGic, controller_of
 
@@ -77,14 +78,11 @@ class MachinePlatform:
             self.machine.scheduler.ready.append(vcpu)
 
     def _new_vcpu(self, vm: VirtualMachine, thread: Thread) -> VCpu:
-        index = vm.threads.index(thread) if thread in vm.threads else len(vm.threads)
-        assert index < vm.vcpu_slots
+        index = self._slot(vm, thread)
         engine, scheduler, clock = vm.engine, self.machine.scheduler, self.machine.clock
         timer = engine.timers[index]
         gic = controller_of(thread.vic)
         vcpu = self.vcpus[thread] = VCpu(vm, index, thread, gic, timer)
-        if index == len(vm.threads):
-            vm.threads.append(thread)
         vm.slots[index].interface = gic.cpu_interfaces[thread.vic_index] if gic is not None else None
         vm.vcpus[index] = vcpu
         engine.callers[index] = thread
@@ -104,13 +102,38 @@ class MachinePlatform:
             timer.level = partial(gic.set_private_level, thread.vic_index)
         return vcpu
 
+    @staticmethod
+    def _slot(vm: VirtualMachine, thread: Thread) -> int:
+        """A thread's place in its VM's engine: the one it was promised, else the first that is free."""
+        if thread in vm.threads:
+            return vm.threads.index(thread)
+        return next(n for n in range(len(vm.threads), vm.vcpu_slots) if n not in vm.vcpus)
+
     def vcpu_stopped(self, thread: Thread) -> None:
-        """The vCPU is off: PSCI CPU_OFF, a hypercall, or its thread died."""
+        """The vCPU is off, it was killed, or from now on only a `vcpu_run` executes it."""
         vcpu = self.vcpus.get(thread)
-        if vcpu is not None:
-            vcpu.vm.stop(vcpu)
-            if (tracing := self.machine.tracing) is not None:
-                tracing.stopped(vcpu)
+        if vcpu is None:
+            return
+        if not thread.exited and not thread.blocks & BLOCK_OFF:
+            self.machine.scheduler.remove(vcpu)
+            return
+        vcpu.vm.stop(vcpu)
+        if (tracing := self.machine.tracing) is not None:
+            tracing.stopped(vcpu)
+        if thread.exited:
+            self._forget(vcpu)
+
+    def _forget(self, vcpu: VCpu) -> None:
+        """The vCPU never executes again: its place is free for another thread."""
+        vm, thread = vcpu.vm, vcpu.thread
+        thread.translate = thread.completed = thread.pending_wakeup = None
+        if (gic := controller_of(thread.vic)) is not None:
+            gic.lines[thread.vic_index] = None
+        vcpu.timer.level = vcpu.timer.changed = None
+        self.machine.scheduler.remove_timer(vcpu)
+        vm.slots[vcpu.index].interface = None
+        vm.engine.callers[vcpu.index] = None
+        del vm.vcpus[vcpu.index], self.vcpus[thread]
 
     def yielded(self, thread: Thread, target: Thread | None) -> None:
         """End the caller's slice; the target runs next where it is ready."""
@@ -127,6 +150,10 @@ class MachinePlatform:
         target = self.vcpus.get(vcpu)
         if target is None or not target.on:
             return False
+        if vcpu.vmmio_answer is not None:
+            finish_access(target, vcpu.vmmio_answer)
+            vcpu.vmmio_answer = None
+        target.waiting = False
         self.vcpus[caller].block()
         self.machine.scheduler.ready.appendleft(target)
         return True
@@ -173,11 +200,7 @@ class MachinePlatform:
         """Nothing runs in it any more: its engine goes, but not under the feet of a vCPU that just killed itself."""
         vm = self.by_addrspace.pop(addrspace, None)
         if vm is not None:
-            for thread in vm.threads:
-                vcpu = self.vcpus.pop(thread, None)
-                if vcpu is not None:
-                    self.machine.scheduler.remove_timer(vcpu)
-            vm.threads = []
+            assert not vm.vcpus, "a thread keeps its address space"
             self._doomed.append(vm)
 
     def close_doomed(self) -> None:
@@ -192,15 +215,15 @@ class MachinePlatform:
         return vm if vm is not None and hasattr(vm, "engine") else None
 
     def map(self, addrspace: Addrspace, ipa: int, pa: int, size: int, access: int, memtype: int) -> None:
-        """Mirror a stage-2 mapping: RAM as a view of the machine's memory, a device as a trap."""
+        """Mirror a stage-2 mapping of RAM as a view of the machine's memory; devices appear when they are accessed."""
         vm = self._opened(addrspace)
         if vm is None or not access & ACCESS_READ:
             return
+        # What answered here while stage 2 did not map it answers no longer.
+        vm.engine.unmap(ipa, size)
         view = self.machine.memory.view(pa, size)
         if view is not None:
             vm.engine.map_ram(ipa, view, writable=bool(access & ACCESS_WRITE), executable=bool(access & ACCESS_EXECUTE))
-        elif (device := self.machine.device_at(pa)) is not None:
-            vm.engine.map_device(ipa, size, device)
 
     def unmap(self, addrspace: Addrspace, ipa: int, size: int) -> None:
         """Mirror the loss of a stage-2 mapping."""
@@ -212,9 +235,11 @@ class MachinePlatform:
         """The guest sees a VIC's registers."""
         vm = self._opened(addrspace)
         if vm is not None:
-            vm.engine.map_device(vdevice.base, vdevice.size, self._registers(vdevice))
+            vm.engine.map_device(vdevice.base, vdevice.size, self.registers(vdevice))
 
-    def _registers(self, vdevice: Vdevice) -> Device:
+    @staticmethod
+    def registers(vdevice: Vdevice) -> Device:
+        """What a VIC's registers are to an engine."""
         gic = controller_of(vdevice.vic)
         assert gic is not None
         return gic.distributor if vdevice.vcpu is None else gic.redistributors.frames[vdevice.vcpu.vic_index]
@@ -223,7 +248,7 @@ class MachinePlatform:
         """The range is a hole again."""
         vm = self._opened(addrspace)
         if vm is not None:
-            vm.engine.unmap(vdevice.base, vdevice.size)
+            vm.engine.remove_device(self.registers(vdevice))
 
     # the end of a VM
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gunyah_emu.cpu import Stop
 
 if TYPE_CHECKING:
+    from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.machine.chooser import Chooser
     from gunyah_emu.machine.clock import Clock
     from gunyah_emu.machine.vm import VCpu
@@ -70,6 +71,12 @@ class Scheduler:
         """A vCPU that waited is ready; what runs now does not keep it waiting for long."""
         self.ready.append(vcpu)
         if (current := self.current) is not None:
+            current.vm.engine.shorten(WAKE_LATENCY)
+
+    def preempt(self, thread: Thread) -> None:
+        """An interrupt is there for a vCPU that waits for the one that it executes by `vcpu_run`: let it come back."""
+        current = self.current
+        if current is not None and current.thread.proxy is thread:
             current.vm.engine.shorten(WAKE_LATENCY)
 
     def remove(self, vcpu: VCpu) -> None:

@@ -111,7 +111,9 @@ class Tracing:
     # the hypervisor's observer
 
     def _place(self, thread: Thread) -> tuple[str, int]:
-        vcpu = self._machine.platform.vcpus[thread]
+        # A caller that killed itself is no longer known, but its slice is not over.
+        vcpu = self._machine.platform.vcpus.get(thread) or self._machine.scheduler.current
+        assert vcpu is not None
         return vcpu.vm.name, vcpu.index
 
     def called(self, caller: Thread, declaration: Declaration, arguments: tuple[int, ...]) -> None:

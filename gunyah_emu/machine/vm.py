@@ -14,6 +14,9 @@ from gunyah_emu.machine.scheduler import Reason
 MAX_VCPUS = 8
 """Of a VM; what Gunyah's VIC and VPM group can hold (recorded)."""
 
+MAX_MESSAGES = 1000
+"""Of a run: a guest that makes one VM after the other must not fill the host's memory with what they did wrong."""
+
 if TYPE_CHECKING:
     from gunyah_emu.boot.image import Image
     from gunyah_emu.cpu import Engine, GenericTimer
@@ -36,7 +39,19 @@ class VCpu:
         gic: the interrupt controller that it is attached to, if any; `thread.index` is its number there.
     """
 
-    __slots__ = ("blocked", "by_smccc", "gic", "index", "on", "thread", "timer", "vm", "waiting", "wake_cause")
+    __slots__ = (
+        "access",
+        "blocked",
+        "by_smccc",
+        "gic",
+        "index",
+        "on",
+        "thread",
+        "timer",
+        "vm",
+        "waiting",
+        "wake_cause",
+    )
 
     def __init__(self, vm: VirtualMachine, index: int, thread: Thread, gic: Gic | None, timer: GenericTimer) -> None:
         self.vm = vm
@@ -52,6 +67,8 @@ class VCpu:
         #: that call came by the SMCCC encoding
         self.by_smccc = False
         self.wake_cause = 0
+        #: (PC, instruction) of an access that its proxy scheduler is to answer
+        self.access: tuple[int, int] | None = None
 
     def block(self) -> None:
         """The vCPU's call is not answered yet: it executes nothing until `complete`."""
@@ -59,7 +76,9 @@ class VCpu:
         self.vm.engine.request_stop()
 
     def complete(self, results: tuple[int, ...]) -> None:
-        """The call that blocked it is answered."""
+        """The call that blocked it is answered; nobody hears it where the vCPU was turned off meanwhile."""
+        if not self.on:
+            return
         if self.by_smccc:
             x = self.vm.engine.registers(self.index).x
             for number, value in enumerate(results):
@@ -173,7 +192,17 @@ class VirtualMachine:
         )
         if (tracing := self.machine.tracing) is not None:
             tracing.exception_loop(vcpu, message)
-        self.machine.fatal(message)
+        if self.configured:
+            self.machine.fatal(message)
+        else:
+            self.tell(message)
+            vcpu.thread.fault()
+
+    def tell(self, message: str) -> None:
+        """Keep a message for the run's outcome, unless guests have already had too many written."""
+        messages = self.machine.messages
+        if len(messages) < MAX_MESSAGES:
+            messages.append(message)
 
     def describe(self, address: int) -> str:
         """An address as a person would say it: hexadecimal, symbol, source line as far as the images know them."""

@@ -34,6 +34,8 @@ class WiredGic(Gic):
                 vcpu.vm.engine.set_irq(vcpu.index, level)
                 if level and vcpu.waiting:
                     machine.wake(vcpu)
+                elif level and vcpu.blocked:
+                    machine.scheduler.preempt(vcpu.thread)
 
         super().__init__(vcpus, spis, raise_irq, model)
 
