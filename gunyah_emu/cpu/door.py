@@ -43,7 +43,7 @@ OFFSETS = {
 """Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo."""
 
 _PRIVATE = (
-    "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush", "raise_exception",
+    "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
 )  # fmt: skip
 
@@ -68,6 +68,12 @@ class _RegisterInfo(ctypes.Structure):
 
 class DoorClosedError(Exception):
     """The private way does not work with this build of Unicorn; the message is one line that says why."""
+
+
+def register_key(encoding: Encoding) -> int:
+    """How the emulator numbers a system register."""
+    op0, op1, crn, crm, op2 = encoding
+    return 1 << 28 | _SYSTEM_REGISTER_CP << 16 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
 
 
 class Door:
@@ -106,9 +112,7 @@ class Door:
 
     def find_register(self, uc: Unicorn, encoding: Encoding) -> int | None:
         """The address of the emulator's description of a system register; None when it has none."""
-        op0, op1, crn, crm, op2 = encoding
-        key = 1 << 28 | _SYSTEM_REGISTER_CP << 16 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
-        found: int | None = self._find(_pointer(self.cpu(uc) + OFFSETS["cpu_registers"]), key)
+        found: int | None = self._find(_pointer(self.cpu(uc) + OFFSETS["cpu_registers"]), register_key(encoding))
         return found
 
     def field(self, uc: Unicorn, encoding: Encoding) -> int | None:
@@ -134,15 +138,6 @@ class Door:
         slot = c_uint64.from_address(self.functions["fp_exception_el"] + _FP_CHECK_SLOT)
         _expect("the slot of fp_exception_el", slot.value in (self.functions["fp_exception_el"], function), True)
         slot.value = function
-
-    def set_constant(self, uc: Unicorn, encoding: Encoding, value: int) -> None:
-        """Make a register that the emulator has read as a constant."""
-        address = self.find_register(uc, encoding)
-        assert address is not None, f"the emulator has no system register {encoding}"
-        info = _RegisterInfo.from_address(address)
-        info.type |= _TYPE_CONST
-        info.reset_value = value
-        info.readfn = None
 
 
 def _address(function: object) -> int:

@@ -13,7 +13,7 @@ from ctypes import c_uint8
 from typing import cast
 
 from gunyah_emu.cpu import _accelerator
-from gunyah_emu.cpu.door import OFFSETS, Door, open_door
+from gunyah_emu.cpu.door import OFFSETS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
@@ -27,6 +27,7 @@ _X, _PC, _PSTATE, _SIZE = (OFFSETS[name] for name in ("env_x", "env_pc", "env_ps
 _CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env_nf", "env_zf", "env_daif"))
 _MASK64 = (1 << 64) - 1
 
+_fields: dict[str, int] = {}  # where the CPU state keeps each system register; found with the first engine
 _configured: Door | None = None
 
 
@@ -188,13 +189,13 @@ class FastEngine(Engine):
         )
         uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
         uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
-        self.fields = {name: self._door.field(uc, encoding) or 0 for name, encoding in SYSTEM.items()}
+        if not _fields:
+            _fields.update((name, self._door.field(uc, encoding) or 0) for name, encoding in SYSTEM.items())
         self._views = [
-            FastRegisters(core, self.fields, live, memoryview(context), vcpu)
-            for vcpu, context in enumerate(self._contexts)
+            FastRegisters(core, _fields, live, memoryview(context), vcpu) for vcpu, context in enumerate(self._contexts)
         ]
         self._live_x = general_registers(live)
-        self._live_sctlr = live[(offset := self.fields["SCTLR_EL1"]) : offset + 8].cast("Q")
+        self._live_sctlr = live[(offset := _fields["SCTLR_EL1"]) : offset + 8].cast("Q")
         self._define_registers()
         if calls is not None:
             cleared = sum(1 << number for number in calls.cleared)
@@ -209,22 +210,19 @@ class FastEngine(Engine):
         door, uc, core = self._door, self._uc, self.core
         own, declared = self._own_registers(uc.read_system), self._declared_registers()
         rows = [[*mine, *theirs] for mine, theirs in zip(own, declared, strict=True)]
-        trapped: dict[int, int] = {}
-        replaced: list[tuple[int, int]] = []
-        counters = {encoding for _, encoding in COUNTERS}
-        for slot, register in enumerate(rows[0]):
-            info = door.find_register(uc, register.encoding)
-            assert (info is not None) == (slot < len(own[0])), f"{register} is in the wrong list: see sysreg"
-            if info is None:
-                door.define_trap(uc, register.encoding, register.name, _accelerator.TRAP_TO_EL2, el0=register.el0)
-                trapped[trap_key(register.encoding)] = slot
-            else:
-                replaced.append((info, -1 if register.encoding in counters else slot))
+        trapped = {trap_key(r.encoding): slot for slot, r in enumerate(declared[0], len(own[0]))}
         core.set_registers(
             [tuple(r.read for r in row) for row in rows], [tuple(r.write for r in row) for row in rows], trapped
         )
-        for info, slot in replaced:
-            core.replace(info, slot)
+        counters = {encoding for _, encoding in COUNTERS}
+        for slot, register in enumerate(rows[0]):
+            encoding = register.encoding
+            if slot < len(own[0]):
+                has = core.replace(register_key(encoding), -1 if encoding in counters else slot)
+                assert has, f"the emulator has no {register} to replace"
+            else:
+                assert door.find_register(uc, encoding) is None, f"the emulator has {register}: it cannot trap"
+                door.define_trap(uc, encoding, register.name, _accelerator.TRAP_TO_EL2, el0=register.el0)
 
     # ------------------------------------------------------------------ the bus
 
