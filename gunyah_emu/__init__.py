@@ -6,8 +6,8 @@ from gunyah_emu import Machine
 with Machine.from_toml("machine.toml") as machine:
     outcome = machine.run(until=machine.vm("receiver").console.contains("done"), max_instructions=10_000_000)
 ```
-What is in `__all__` is the promise; everything else may change.  Names are imported when they are used, so that the command line
-starts quickly.
+What is in `__all__` is the promise; everything else may change.  Names are imported when they are used, so that the
+command line starts quickly.
 """
 
 from __future__ import annotations

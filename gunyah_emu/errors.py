@@ -1,7 +1,8 @@
 """The mistakes of the person at the keyboard.
 
-A guest's mistake is a Gunyah error code in x0 and never an exception; a bug of ours is an assertion.  What is left is an input
-that a person can mend: it is a `UserError`, says what must be and what is, and ends the program with status 2 and no traceback.
+A guest's mistake is a Gunyah error code in x0 and never an exception; a bug of ours is an assertion.  What is left is
+an input that a person can mend: it is a `UserError`, says what must be and what is, and ends the program with status 2
+and no traceback.
 """
 
 from __future__ import annotations
