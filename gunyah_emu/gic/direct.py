@@ -128,7 +128,7 @@ class DirectDelivery(Delivery):
             assert target is not None
             target.withdraw(self._keys[slot])
         state &= ~OFFERED
-        if state & LEVEL_SOURCE and not state & (EDGE_TRIGGERED | ACTIVE) and not self.interrupts.still_asserted(slot):
+        if state & LEVEL_SOURCE and not self.interrupts.still_asserted(slot):
             state &= ~LEVEL_SOURCE
         self._place(slot, state)
 

@@ -180,11 +180,8 @@ class ListRegisters:
     def note(self, intid: int, priority: int) -> bool:
         """Note that an interrupt waits; returns whether its priority was not noted before."""
         level = priority >> 3
-        bit = 1 << (intid >> RANGE_SHIFT)
-        if self.search_ranges[level] & bit:
-            return False
-        self.search_ranges[level] |= bit
         fresh = not self.search_priorities >> level & 1
+        self.search_ranges[level] |= 1 << (intid >> RANGE_SHIFT)
         self.search_priorities |= 1 << level
         return fresh
 

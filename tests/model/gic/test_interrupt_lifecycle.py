@@ -115,9 +115,8 @@ class InterruptLifecycle(RuleBasedStateMachine):
         return min(candidates, key=lambda i: (i.priority, i.intid), default=None)
 
     def settled(self, interrupt: Interrupt) -> None:
-        """Whenever its configuration or state is changed by a write, a level-sensitive source is looked at again."""
-        if not interrupt.edge and not interrupt.active and interrupt.asserted:
-            interrupt.asserted = interrupt.object_level
+        """Whenever a write changes its configuration or state, the source of a level is looked at again."""
+        interrupt.asserted = interrupt.asserted and interrupt.object_level
 
     @initialize(ready=st.sampled_from([True, True, True, False]))
     def start(self, ready: bool) -> None:

@@ -72,6 +72,48 @@ def test_pmr_masks_equal_and_lower_priorities(board: Board) -> None:
     assert board.cpu.read_pmr() == 0xF8
 
 
+def test_assertions_under_the_mask_do_not_signal(board: Board) -> None:
+    board.spi(40, edge=True, priority=0x80)
+    board.spi(41, priority=0x80)
+    board.cpu.write_pmr(0x80)
+    board.gic.assert_edge(40)
+    board.raise_level(41)
+    assert board.lines == []
+    board.cpu.write_pmr(0x88)
+    assert board.lines == [(0, True)]
+
+
+def test_an_edge_of_the_running_priority_does_not_preempt(board: Board) -> None:
+    for intid in (40, 41):
+        board.spi(intid, edge=True)
+        board.gic.assert_edge(intid)
+        board.cpu.read_iar1()
+    assert board.lines == [(0, True), (0, False)]
+
+
+def test_a_binary_point_applies_to_what_is_being_handled(board: Board) -> None:
+    board.spi(40, priority=0x68)
+    board.raise_level(40)
+    board.cpu.read_iar1()
+    board.cpu.write_bpr1(6)
+    board.spi(41, priority=0x60)
+    board.raise_level(41)
+    assert not board.cpu.line, "both are in the group 0x40"
+    board.cpu.write_bpr1(3)
+    assert board.cpu.line
+
+
+def test_cbpr_lets_bpr0_decide_preemption(board: Board) -> None:
+    board.cpu.write_bpr0(5)
+    board.cpu.write_ctlr(1)
+    board.spi(40, priority=0x60)
+    board.raise_level(40)
+    board.cpu.read_iar1()
+    assert board.cpu.read_rpr() == 0x40
+    board.cpu.write_bpr0(7)
+    assert board.cpu.read_bpr1() == 7
+
+
 def test_a_higher_priority_preempts_and_a_lower_one_waits(board: Board) -> None:
     board.spi(40, priority=0x80)
     board.spi(41, priority=0x40)

@@ -168,6 +168,12 @@ def test_setspi_clrspi_hold_a_level(board: Board) -> None:
     assert not board.cpu.line
 
 
+def test_setspi_knows_large_intids() -> None:
+    gicd = Gic(spis=988).distributor
+    gicd.write(0x40, 2, 0x2000 | 1019)
+    assert gicd.read(0x200 + 4 * 31, 4) == 1 << 27
+
+
 def test_setspi_is_an_edge_for_an_edge_triggered_spi_and_ignores_others(board: Board) -> None:
     board.spi(40, edge=True)
     for intid in (1, 31, 96, 1020, 1023):

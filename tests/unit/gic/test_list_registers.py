@@ -31,7 +31,7 @@ def test_then_one_whose_interrupt_is_over() -> None:
 
 def test_then_the_least_urgent_active_one() -> None:
     lists = make()
-    fill(lists, 0x80, 0x90, 0xA0, 0xF0)
+    fill(lists, 0x80, 0xA0, 0xA0, 0xF0)
     for at in range(3):
         lists.set_state(at, ACTIVE_ONLY)
     assert lists.select(0x10) == (2, LOWEST_PRIORITY)

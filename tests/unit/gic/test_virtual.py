@@ -227,6 +227,44 @@ def test_routes_between_vcpus(make_board: Callable[..., Board]) -> None:
     assert board.handle(1) == 40
 
 
+def test_an_edge_for_nobody_hides_behind_its_register(board: Board) -> None:
+    board.spi(40, edge=True)
+    board.gic.assert_edge(40)
+    board.cpu.read_iar1()
+    board.gicd.write(0x6000 + 8 * 40, 8, 5)
+    board.gic.assert_edge(40)
+    board.cpu.write_eoir1(40)
+    assert board.read_bit(0x200, 40) == 0
+
+
+def test_waiting_interrupts_do_not_displace_more_urgent_ones(board: Board) -> None:
+    for intid in range(40, 45):
+        board.spi(intid, edge=True, priority=0x90 if intid == 44 else 0x80)
+        board.gic.assert_edge(intid)
+    board.gicd.write(0, 4, 3)
+    board.bit(0x300, 44)
+    assert board.read_bit(0x300, 44) == 1, "the last one is in no register"
+
+
+def test_all_come_back_when_the_group_does(board: Board) -> None:
+    for intid in range(40, 46):
+        board.spi(intid, edge=True)
+        board.gic.assert_edge(intid)
+    board.cpu.write_igrpen1(0)
+    board.cpu.write_igrpen1(1)
+    assert sorted(board.handle() for _ in range(6)) == list(range(40, 46))
+
+
+def test_ending_in_the_wrong_order_deactivates_nothing(board: Board) -> None:
+    for intid, priority in ((40, 0x80), (41, 0x40)):
+        board.spi(intid, edge=True, priority=priority)
+        board.gic.assert_edge(intid)
+        board.cpu.read_iar1()
+    board.cpu.write_eoir1(40)
+    assert board.cpu.read_rpr() == 0x80
+    assert board.read_bit(0x300, 40) == board.read_bit(0x300, 41) == 1
+
+
 def test_eoir1_while_the_group_is_off_deactivates(board: Board) -> None:
     board.spi(40)
     board.raise_level(40)
