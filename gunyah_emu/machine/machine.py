@@ -152,6 +152,7 @@ class Machine:
         return self._outcome(reason)
 
     def _outcome(self, reason: Reason) -> Outcome:
+        self.platform.close_doomed()
         status = STATUS_BY_REASON.get(reason)
         if status is None:
             status = next((vm.exit_status for vm in self.vms if vm.exit_status), 0)

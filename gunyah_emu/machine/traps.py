@@ -47,8 +47,8 @@ def device_at(machine: Machine, thread: Thread, ipa: int, *, is_write: bool) -> 
         return _unmapped(machine, addrspace, thread, ipa)
     shift, attributes = mapped[2]
     if is_write and not attributes & _STAGE2_WRITE:
-        found = addrspace.registers_at(ipa)
-        return None if found is None else (ipa & ~PAGE_MASK, PAGE_SIZE, found[0])
+        page = ipa & ~PAGE_MASK
+        return None if addrspace.registers_at(ipa) is None else (page, PAGE_SIZE, RegisterPage(addrspace, page))
     if addrspace.translate(ipa, is_write) is None or (device := machine.device_around(ipa + shift)) is None:
         return None
     base, size, answers = device
@@ -62,6 +62,31 @@ def _unmapped(machine: Machine, addrspace: Addrspace, thread: Thread, ipa: int) 
         return vdevice.base, vdevice.size, machine.platform.registers(vdevice)
     found = addrspace.vmmio.at(ipa) if thread.proxied else None
     return None if found is None else (found[0], found[1] - found[0], VmmioDevice(machine, found[0]))
+
+
+class RegisterPage:
+    """A page of registers that stage 2 maps read-only: reads never come here, writes are the device's while it lives.
+
+    Arguments:
+        addrspace: where it is mapped.
+        ipa: at this IPA.
+    """
+
+    __slots__ = ("_addrspace", "_ipa")
+
+    def __init__(self, addrspace: Addrspace, ipa: int) -> None:
+        self._addrspace = addrspace
+        self._ipa = ipa
+
+    def read(self, offset: int, size: int) -> int | None:
+        """An external abort: the page was unmapped."""
+        del offset, size
+        return None
+
+    def write(self, offset: int, size: int, value: int) -> bool:
+        """The device's answer; an external abort where there is none any more."""
+        found = self._addrspace.registers_at(self._ipa)
+        return found is not None and found[0].write(offset, size, value)
 
 
 class VmmioDevice:
