@@ -284,6 +284,36 @@ def test_dir_deactivates_whatever_eoimode_says(board: Board) -> None:
     assert board.read_bit(0x300, 40) == 0
 
 
+def test_dir_of_an_active_and_pending_edge_leaves_it_pending(board: Board) -> None:
+    board.spi(40, edge=True)
+    board.gic.assert_edge(40)
+    board.cpu.read_iar1()
+    board.gic.assert_edge(40)
+    board.cpu.write_dir(40)
+    assert board.read_bit(0x300, 40) == 0
+    assert board.read_bit(0x200, 40) == 1
+
+
+def test_an_edge_while_active_survives_the_group_going_off(board: Board) -> None:
+    board.spi(40, edge=True)
+    board.gic.assert_edge(40)
+    board.cpu.read_iar1()
+    board.gic.assert_edge(40)
+    board.cpu.write_igrpen1(0)
+    board.cpu.write_igrpen1(1)
+    board.cpu.write_eoir1(40)
+    assert board.handle() == 40
+
+
+def test_a_synchronised_interrupt_follows_its_new_trigger(board: Board) -> None:
+    board.spi(40, edge=True)
+    board.raise_level(40)
+    board.trigger(40, edge=False)
+    board.gicd.write(0x84, 4, 0xFFFF_FFFF)
+    assert board.handle() == 40
+    assert board.cpu.line, "the level stands"
+
+
 def test_what_stops_the_real_hypervisor_is_told(board: Board) -> None:
     told: list[tuple[int, str]] = []
     board.gic.on_fatal = lambda vcpu, what: told.append((vcpu, what))
