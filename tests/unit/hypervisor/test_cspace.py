@@ -109,7 +109,10 @@ def test_copying_checks_in_the_recorded_order(world):
 
 def test_a_revoked_capability_keeps_its_slot_until_it_is_deleted(world):
     own, master = world.cap(world.cspace), world.cap(doorbell(world))
-    _, copy = world.call("cspace_copy_cap_from", src_cspace=own, src_cap=master, dest_cspace=own, rights_mask=7)
+    everything = 0xFFFF_FFFF
+    _, copy = world.call(
+        "cspace_copy_cap_from", src_cspace=own, src_cap=master, dest_cspace=own, rights_mask=everything
+    )
     assert world.error("cspace_revoke_caps_from", src_cspace=own, master_cap=copy) == CSPACE_INSUFFICIENT_RIGHTS
     assert world.error("cspace_revoke_caps_from", src_cspace=own, master_cap=master) == OK
     assert world.error("doorbell_send", doorbell=copy) == CSPACE_CAP_REVOKED
