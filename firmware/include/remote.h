@@ -5,6 +5,15 @@
 
 #include <smp.h>
 
+/*
+ * The body of a loop that waits for another CPU: instructions without a branch, because an emulator that counts blocks
+ * goes through those at its best speed.
+ */
+static inline void relax(void)
+{
+    __asm__ volatile(".rept 128\n\tnop\n\t.endr" ::: "memory");
+}
+
 /* Starts a CPU that is off; fatal when it does not start. */
 void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument);
 

@@ -31,9 +31,9 @@ void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument)
 
 void remote_wait(uint32_t cpu)
 {
-    while (__atomic_load_n(&work[cpu].busy, __ATOMIC_ACQUIRE) ||
-           psci_affinity_info(cpu_mpidr(cpu)) != AFFINITY_OFF)
-        __asm__ volatile("yield");
+    const uint64_t mpidr = cpu_mpidr(cpu);
+    while (__atomic_load_n(&work[cpu].busy, __ATOMIC_ACQUIRE) || psci_affinity_info(mpidr) != AFFINITY_OFF)
+        relax();
 }
 
 void remote_run(uint32_t cpu, cpu_entry_point entry, void *argument)

@@ -215,12 +215,12 @@ static volatile bool stop;
 static void wait_for_turn(uint32_t value)
 {
     while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != value)
-        __asm__ volatile("yield");
+        relax();
 }
 
 static void executing_cpu(void *argument)
 {
-    for (uint32_t n = 1; n <= 40; n++) {
+    for (uint32_t n = 1; n <= 10; n++) {
         wait_for_turn(2 * n - 1);
         __asm__ volatile("isb" ::: "memory"); // its own context synchronization; all else the writer has done
         results[cpu_index()] = at(code[0])();
@@ -233,7 +233,7 @@ static void test_other_cpu(void)
     uint32_t wrong = 0;
     turn = 0;
     remote_start(1, executing_cpu, NULL);
-    for (uint32_t n = 1; n <= 40; n++) {
+    for (uint32_t n = 1; n <= 10; n++) {
         write_function(code[0], n * 3);
         __atomic_store_n(&turn, 2 * n - 1, __ATOMIC_RELEASE);
         wait_for_turn(2 * n);
@@ -251,7 +251,7 @@ static void writing_cpu(void *argument)
 static void test_written_elsewhere(void)
 {
     uint32_t wrong = 0;
-    for (uint32_t n = 1; n <= 12; n++) {
+    for (uint32_t n = 1; n <= 6; n++) {
         remote_run(1 + n % 3, writing_cpu, (void *)(uintptr_t)(n + 100));
         __asm__ volatile("isb" ::: "memory");
         wrong += at(code[0])() != n + 100;
@@ -276,7 +276,7 @@ static void running_cpu(void *argument)
 static void wait_for_rounds(uint32_t count)
 {
     for (uint32_t before = turn; turn - before < count;)
-        __asm__ volatile("yield");
+        relax();
 }
 
 static void test_concurrent(void)
@@ -288,7 +288,7 @@ static void test_concurrent(void)
     stop = false;
     turn = 0;
     remote_start(2, running_cpu, NULL);
-    for (uint32_t n = 0; n < 20; n++) {
+    for (uint32_t n = 0; n < 10; n++) {
         *(volatile uint32_t *)&code[2][0] = n & 1 ? BRANCH(3) : NOP;
         publish(code[2], 1);
         wait_for_rounds(3);

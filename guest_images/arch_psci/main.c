@@ -165,7 +165,7 @@ static void test_entry(uint32_t cpu, uint32_t function)
               function == PSCI_CPU_ON ? "CPU_ON" : "CPU_ON, SMC32,", cpu);
 
     while (!read_state(&state->written))
-        __asm__ volatile("yield");
+        relax();
     tap_expect("x0", read_state(&state->context), (uintptr_t)state);
     tap_expect("CurrentEL", read_state(&state->current_el), 1 << 2);
     tap_expect("DAIF", read_state(&state->daif), SPSR_DAIF);
@@ -181,7 +181,7 @@ static void test_entry(uint32_t cpu, uint32_t function)
 
     write_state(&state->leave, 1);
     while (psci_affinity_info(cpu_mpidr(cpu)) == AFFINITY_ON)
-        __asm__ volatile("yield");
+        relax();
     tap_equal((uint32_t)psci_affinity_info(cpu_mpidr(cpu)), AFFINITY_OFF,
               DEN "5.5 CPU_OFF: AFFINITY_INFO of CPU %u is OFF", cpu);
 }

@@ -50,7 +50,7 @@ static void settle(void)
         gic_send_sgi(SGI_LAST, cpu_mpidr(cpu));
         irq_enable();
         while (taken[cpu][SGI_LAST] == before)
-            __asm__ volatile("yield");
+            relax();
         irq_disable();
     }
 }
@@ -110,7 +110,7 @@ static void test_routes(void)
         uint32_t before = taken[cpu][SGI_LAST];
         gic_send_sgi(SGI_LAST, cpu_mpidr(cpu));
         while (taken[cpu][SGI_LAST] == before)
-            __asm__ volatile("yield");
+            relax();
         tap_expect("taken while it is active here", taken[cpu][SPI_ROUTED], 0);
     }
     end(SPI_ROUTED);
@@ -148,7 +148,7 @@ static void start_cpus(void)
         remote_start(cpu, counting_cpu, NULL);
     for (uint32_t cpu = 1; cpu < CPUS; cpu++)
         while (!ready[cpu])
-            __asm__ volatile("yield");
+            relax();
 }
 
 void test_routing(void)

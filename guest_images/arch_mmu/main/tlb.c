@@ -153,7 +153,7 @@ static uint64_t seen_by_remote(void)
 {
     // Two rounds: the one that runs now may have read before.
     for (uint64_t before = remote_rounds; remote_rounds < before + 2;)
-        __asm__ volatile("yield");
+        relax();
     return remote_value;
 }
 

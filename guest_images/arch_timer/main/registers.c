@@ -68,7 +68,8 @@ void test_counters(void)
     // The virtual offset lies in an interval; both samples must allow the same one.
     int64_t least = (int64_t)(before - between), most = (int64_t)(after - between);
     int64_t least_again = (int64_t)(again_before - again), most_again = (int64_t)(again_after - again);
-    tap_true(least <= most_again && least_again <= most, ARM "D12.1.3 the virtual counter is the physical one less a constant offset");
+    tap_true(least <= most_again && least_again <= most,
+             ARM "D12.1.3 the virtual counter is the physical one less a constant offset");
     tap_true(virtual_timer.count() < 1ul << 56, ARM "D12.1.2 the counter has not wrapped soon after reset");
 }
 
@@ -90,7 +91,8 @@ void test_registers(const struct timer *timer)
     }
     timer->set_ctl(~(uint64_t)CTL_IMASK);
     tap_expect("ISTATUS cannot be written", timer->ctl(), CTL_ENABLE);
-    tap_report(ARM "D19.12 %s_CTL: ENABLE and IMASK are read as written, ISTATUS is read-only, the rest RES0", timer->name);
+    tap_report(ARM "D19.12 %s_CTL: ENABLE and IMASK are read as written, ISTATUS is read-only, the rest RES0",
+               timer->name);
     timer->set_ctl(0);
 
     uint64_t before = timer->count();
