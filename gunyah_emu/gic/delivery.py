@@ -1,7 +1,7 @@
 """What happens between an interrupt's state and a CPU interface: the part in which the models differ.
 
 Two ways share this interface: `DirectDelivery` offers every eligible interrupt to its CPU interface at once, as
-hardware does; `ListRegisterDelivery` does what a hypervisor does with a handful of list registers.  Everything above
+hardware does; `VirtualDelivery` does what a hypervisor does with a handful of list registers.  Everything above
 (register tables, frames, CPU interface) and below (the interrupt tables) is the same code.
 """
 
@@ -201,9 +201,7 @@ class Delivery:
     def generate_sgi(self, sender: CpuInterface, value: int, *, group1: bool) -> None:
         """ICC_SGI1R_EL1, ICC_SGI0R_EL1: make an SGI pending on the listed vCPUs, or on all others.
 
-        IHI 0069, sections 12.2.20 and 12.2.21.
-
-        The register's fields: TargetList, Aff1, INTID, Aff2, IRM, RS, Aff3.
+        IHI 0069, sections 12.2.20 and 12.2.21; the fields are TargetList, Aff1, INTID, Aff2, IRM, RS, Aff3.
         """
         intid = value >> 24 & 0xF
         if value >> 40 & 1:

@@ -178,10 +178,13 @@ class ListRegisters:
         return (chosen, lowest) if lowest else (NOBODY, 0)
 
     def note(self, intid: int, priority: int) -> bool:
-        """Note that an interrupt waits; returns whether its priority was not noted before."""
+        """Note that an interrupt waits; returns whether nothing of its priority was noted before."""
         level = priority >> 3
+        bit = 1 << (intid >> RANGE_SHIFT)
+        if self.search_ranges[level] & bit:
+            return False
         fresh = not self.search_priorities >> level & 1
-        self.search_ranges[level] |= 1 << (intid >> RANGE_SHIFT)
+        self.search_ranges[level] |= bit
         self.search_priorities |= 1 << level
         return fresh
 

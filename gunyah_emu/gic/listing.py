@@ -257,7 +257,7 @@ class ListingDelivery(Delivery):
         Returns True: listed; None: it waits, but not at this priority or not with its group off; False: it does not.
         """
         slot = self.interrupts.slot(lists.vcpu, intid)
-        state = self._states[slot]
+        state = self._states[slot] if slot >= 0 else 0
         if not state & ENABLED or not pending(state) or state & (LISTED | ACTIVE):
             return False
         if self.interrupts.priorities[slot] > limit or not (state & GROUP1 and lists.group1_enabled):
@@ -267,27 +267,26 @@ class ListingDelivery(Delivery):
         self._list(lists, at, slot, state)
         return True
 
-    def _search_priority(self, lists: ListRegisters, at: int, level: int) -> bool:
-        """List one waiting interrupt that was noted at a priority; forget notes that lead nowhere."""
-        keep_level = False
+    def _search_priority(self, lists: ListRegisters, at: int, level: int) -> bool | None:
+        """List one waiting interrupt that was noted at a priority, and drop notes that lead nowhere.
+
+        Returns as `_list_if_pending`.
+        """
+        result: bool | None = False
         noted = lists.search_ranges[level]
         while noted:
             bit = noted & -noted
             noted ^= bit
+            lists.search_ranges[level] &= ~bit
             first = bit.bit_length() - 1 << RANGE_SHIFT
-            keep = False
             for intid in range(first, min(first + (1 << RANGE_SHIFT), SPECIAL_BASE)):
                 found = self._list_if_pending(lists, at, intid, level << 3)
+                if found is not False:
+                    result = found
+                    lists.search_ranges[level] |= bit
                 if found:
                     return True
-                keep = keep or found is None
-            if keep:
-                keep_level = True
-            else:
-                lists.search_ranges[level] &= ~bit
-        if not keep_level:
-            lists.search_priorities &= ~(1 << level)
-        return False
+        return result
 
     def _search(self, lists: ListRegisters, at: int, below: int) -> bool:
         """List the first waiting interrupt of a priority higher than `below`."""
@@ -295,7 +294,11 @@ class ListingDelivery(Delivery):
         while noted:
             bit = noted & -noted
             noted ^= bit
-            if self._search_priority(lists, at, bit.bit_length() - 1):
+            lists.search_priorities &= ~bit
+            found = self._search_priority(lists, at, bit.bit_length() - 1)
+            if found is not False:
+                lists.search_priorities |= bit
+            if found:
                 return True
         return False
 
