@@ -34,9 +34,9 @@ VECTORS = ROOT / "tests" / "conformance" / "vectors"
 TITLES = {
     "system": "System",
     "partition_calls": "Partitions",
-    "cspace": "Capability spaces",
+    "cspace_calls": "Capability spaces",
     "doorbell": "Doorbells",
-    "msgqueue": "Message queues",
+    "msgqueue_calls": "Message queues",
     "vic": "Virtual interrupt controllers",
     "hwirq": "Hardware interrupts",
     "addrspace_calls": "Address spaces",

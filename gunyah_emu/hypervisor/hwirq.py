@@ -6,7 +6,7 @@ appears as the vIRQ.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from gunyah_emu.abi.declare import hypercall
 from gunyah_emu.abi.errors import ARGUMENT_INVALID, DENIED, OK, VIRQ_NOT_BOUND
@@ -14,8 +14,11 @@ from gunyah_emu.abi.rights import HwIrqRights, VicRights
 from gunyah_emu.abi.types import Results, Virq
 from gunyah_emu.hypervisor.object import HypervisorObject
 from gunyah_emu.hypervisor.partition import Partition
+from gunyah_emu.hypervisor.thread import OPTION_PINNED
 from gunyah_emu.hypervisor.vic import Vic
 from gunyah_emu.hypervisor.virq import FIRST_SPI, LAST_SPI, VirqSource
+
+FIRST_PPI: Final = 16
 
 
 class HwIrq(HypervisorObject):
@@ -34,7 +37,7 @@ class HwIrq(HypervisorObject):
 
     def __init__(self, partition: Partition, intid: int, label: str = "") -> None:
         super().__init__(partition, label or f"irq {intid}")
-        assert 16 <= intid <= LAST_SPI
+        assert FIRST_PPI <= intid <= LAST_SPI
         self.intid = intid
         self.line = False
         self.source = VirqSource(self, "hwirq", self.level)
@@ -60,9 +63,9 @@ class HwIrq(HypervisorObject):
             if not error and self.line:
                 self.source.assert_level()
             return error
-        if self.private_vic is not None or vic.vcpus:
+        if self.private_vic is not None or not all(vcpu.options & OPTION_PINNED for vcpu in vic.vcpus.values()):
             return DENIED
-        if virq not in range(16, 32):
+        if vic.vcpus and not FIRST_PPI <= virq < FIRST_SPI:
             return ARGUMENT_INVALID
         vic.retain()
         self.private_vic = vic
@@ -95,8 +98,8 @@ def hwirq_bind_virq(
 ) -> Results:
     """Forward a physical interrupt to a virtual one.
 
-    A private interrupt (PPI) goes to all vCPUs of the VIC; this needs them to be pinned to cores, which none of ours
-    is, so it works only while the VIC has no active vCPU.
+    A private interrupt (PPI) goes to all vCPUs of the VIC, which must be pinned to their cores; while none of them is
+    active nothing is checked.  No device of the machine raises a PPI.
 
     Arguments:
         hwirq: the physical interrupt.

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 OBJECT_MODULES: Final = (
     "system",
     "partition_calls",
-    "cspace",
+    "cspace_calls",
     "doorbell",
-    "msgqueue",
+    "msgqueue_calls",
     "vic",
     "hwirq",
     "addrspace_calls",

@@ -5,6 +5,7 @@ import pytest
 from gunyah_emu.abi.errors import ARGUMENT_INVALID, BUSY, DENIED, OK, VIRQ_BOUND, VIRQ_NOT_BOUND
 from gunyah_emu.gic import GUNYAH, Gic
 from gunyah_emu.hypervisor.hwirq import HwIrq
+from gunyah_emu.hypervisor.thread import OPTION_PINNED
 from gunyah_emu.hypervisor.vic import Vic
 
 
@@ -40,14 +41,16 @@ def test_the_line_is_the_level(world, vic):
     assert vic.controller.distributor.read(0x204, 4) == 0
 
 
-def test_a_private_interrupt_goes_to_a_vic_without_vcpus_only(world, vic):
+def test_a_private_interrupt_goes_to_pinned_vcpus_only(world, vic):
     ppi = world.active(HwIrq(world.partition, 27))
-    assert ppi.bind(vic, 40) == ARGUMENT_INVALID
     assert ppi.bind(vic, 27) == OK
     assert ppi.bind(vic, 27) == DENIED
     assert ppi.unbind() == ppi.unbind() == OK
-    world.vcpu(vic=vic)
+    vcpu = world.vcpu(vic=vic)
     assert ppi.bind(vic, 27) == DENIED
+    vcpu.options |= OPTION_PINNED
+    assert ppi.bind(vic, 40) == ARGUMENT_INVALID
+    assert ppi.bind(vic, 27) == OK
 
 
 def test_a_bound_interrupt_that_dies_frees_its_place(world, vic):
