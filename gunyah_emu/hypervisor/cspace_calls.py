@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from gunyah_emu.abi.declare import hypercall
 from gunyah_emu.abi.errors import (
     ARGUMENT_INVALID,
+    CSPACE_CAP_NULL,
     CSPACE_INSUFFICIENT_RIGHTS,
     OBJECT_STATE,
     OK,
