@@ -1,7 +1,7 @@
 """Declarations become decoders: flat functions, generated once, that check and then call.
 
 Generated source, because the alternatives pay per call what can be paid once: a loop over argument descriptions costs
-more than the whole doorbell.  The success path is in line; every failure goes to `CSpace.refusal`, which alone knows
+more than the whole doorbell.  The success path is in line; every failure goes to `CSpace.refused`, which alone knows
 the recorded order of the errors.
 
 Native encoding: `entry(caller, x0, ...)` for `doorbell_send` becomes
@@ -11,7 +11,7 @@ def doorbell_send(caller, x0, x1, x2):
     if x2 != 0: return 1
     c0 = caller.cspace.table[x0]
     if c0.live is not T0 or not c0.rights & 1:
-        return caller.cspace.refusal(x0, T0, 1, 1)
+        return caller.cspace.refused(x0, T0, 1, 1)
     return implementation(c0.object, x1)
 ```
 
@@ -99,7 +99,7 @@ def _lookup(n: int, kind: CapabilityType) -> list[str]:
     return [
         f"    c{n} = caller.cspace.table[x{n}]",
         f"    if {' or '.join(conditions)}:",
-        f"        return caller.cspace.refusal(x{n}, T{n}, {kind.rights}, {kind.state.state})",
+        f"        return caller.cspace.refused(x{n}, T{n}, {kind.rights}, {kind.state.state})",
     ]
 
 

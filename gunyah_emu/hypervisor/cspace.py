@@ -2,7 +2,7 @@
 
 A look-up that succeeds is in line in the decoder: one dictionary look-up and two tests of a `Capability`.
 What is revoked or absent has a kind and rights that nothing matches, so that no success path has to ask.  What fails
-asks `CSpace.refusal`, which knows the recorded order
+asks `CSpace.refused`, which knows the recorded order
 of the errors: undecodable (1) > null (50) or revoked (51) > type (52) > rights (53) > state (33).
 """
 
@@ -227,6 +227,12 @@ class CSpace(HypervisorObject):
         target = capability.object
         assert target is not None
         return OK if state is None or target.state == state else OBJECT_STATE
+
+    def refused(self, cap_id: int, kind: type, rights: int, state: int | None) -> int:
+        """The error of a look-up that a decoder found wanting; parameters as for `refusal`."""
+        error = self.refusal(cap_id, kind, rights, state)
+        assert error, "a decoder and the cspace must agree on what they accept"
+        return error
 
     def lookup(self, cap_id: int, kind: type, rights: int, state: int | None) -> HypervisorObject | int:
         """The object that an id names, or the error; parameters as for `refusal`."""

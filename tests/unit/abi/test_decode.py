@@ -34,10 +34,10 @@ class CSpace:
 
     def __init__(self, **slots):
         self.table = {int(name[1:]): slot for name, slot in slots.items()}
-        self.refused = []
+        self.refusals = []
 
-    def refusal(self, *what):
-        self.refused.append(what)
+    def refused(self, *what):
+        self.refusals.append(what)
         return 77
 
 
@@ -99,7 +99,7 @@ def test_reserved_register_is_checked_before_anything_else(declared):
     caller = Caller()
     entry = native(declared(probe_lookup))
     assert entry(caller, 1, 2, 1) == 1
-    assert not caller.cspace.refused
+    assert not caller.cspace.refusals
 
 
 def test_reserved_register_may_have_to_be_all_ones(declared):
@@ -134,14 +134,14 @@ def test_capabilities_become_objects(declared):
 def test_a_look_up_that_fails_is_left_to_the_cspace(declared, slot):
     caller = Caller(c1=slot, c2=slot)
     assert native(declared(probe_lookup))(caller, 1, 2, 0) == 77
-    assert caller.cspace.refused == [(1, Thing, DoorbellRights.SEND, 1)]
+    assert caller.cspace.refusals == [(1, Thing, DoorbellRights.SEND, 1)]
 
 
 def test_look_ups_keep_their_declared_order(declared):
     caller = Caller(c1=Slot(Other()), c2=Slot(Other()))
     declaration = declared(probe_lookup, order=("second", "first"))
     native(declaration)(caller, 1, 2, 0)
-    assert [refused[0] for refused in caller.cspace.refused] == [2]
+    assert [refused[0] for refused in caller.cspace.refusals] == [2]
 
 
 def test_smccc_writes_every_output_on_an_error(declared):
@@ -164,4 +164,4 @@ def test_a_blocked_caller_has_no_results_yet(declared):
 def test_the_generated_source_is_flat(declared):
     source = native_source(declared(probe_lookup), {})
     assert "for " not in source
-    assert source.count("refusal") == 2
+    assert source.count("refused") == 2
