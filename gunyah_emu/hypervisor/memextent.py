@@ -184,19 +184,28 @@ class MemExtent(HypervisorObject):
             error = self.memory.transfer(self.base, self.size, self, parent)
             if error:
                 return error
+        error = self._inherit_sparse(parent) if self.sparse else self._inherit_basic(parent)
+        if not error and takes_memory:
+            error = self._take_over(parent)
+        if error:
+            if takes_memory:
+                self.memory.give_back(self.base, self.size, self, parent)
+            self.mappings.clear()
+            return error
+        parent.children += 1
+        return OK
+
+    def _take_over(self, parent: MemExtent) -> int:
+        """Replace the parent's mappings of the range by the inherited ones; on an error they are the parent's again."""
         done = False
         try:
-            error = self._inherit_sparse(parent) if self.sparse else self._inherit_basic(parent)
-            if not error and takes_memory:
-                error = transfer(parent.mappings, self.mappings, self.base, self.end)
+            error = transfer(parent.mappings, self.mappings, self.base, self.end)
             done = not error
         finally:  # also when the hypervisor stops: a machine may be told to go on
             if not done:
-                if takes_memory:
-                    transfer(self.mappings, parent.mappings, self.base, self.end)
-                    self.memory.give_back(self.base, self.size, self, parent)
+                transfer(self.mappings, parent.mappings, self.base, self.end)
+                self.memory.give_back(self.base, self.size, self, parent)
                 self.mappings.clear()
-        parent.children += done
         return error
 
     def _inherit_basic(self, parent: MemExtent) -> int:

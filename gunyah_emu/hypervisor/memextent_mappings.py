@@ -81,11 +81,11 @@ class BasicMappings:
         self.base = base
         self.slots: list[Mapping | None] = [None] * MAX_MAPPINGS
 
-    def current(self, pa: int) -> list[Mapping]:  # noqa: ARG002 - the extent is mapped whole
+    def current(self, pa: int) -> list[Mapping]:
         """The mappings of one physical address."""
         return [mapping for mapping in self.slots if mapping is not None]
 
-    def cuts(self, start: int, end: int) -> set[int]:  # noqa: ARG002 - the extent is mapped whole
+    def cuts(self, start: int, end: int) -> set[int]:
         """None: the extent is mapped whole."""
         return set()
 

@@ -100,17 +100,37 @@ class MemoryModel(RuleBasedStateMachine):
         if self.shown.get((space, ipa_page), (None,))[0] == page:
             del self.shown[space, ipa_page]
 
-    def move(self, page, giver, taker):
-        """One page changes hands; None is the partition, which wishes nothing."""
-        self.owner[page] = taker
-        old = giver.wishes(page) if giver else []
-        new = taker.wishes(page) if taker else []
-        for space, ipa_page, _ in old:
-            if not any((space, ipa_page) == wish[:2] for wish in new):
-                self.hide(space, ipa_page, page)
-        for wish in new:
-            if wish not in old:
-                self.show(wish[0], wish[1], page, wish[2])
+    def move(self, pages, giver, taker):
+        """Neighbouring pages change hands; None is the partition, which wishes nothing.
+
+        Where two wishes of the taker are for one IPA, the order decides: piece by piece, and in a piece slot by slot.
+        """
+        old_slots, new_slots = (extent.slots if extent else [] for extent in (giver, taker))
+        piece = []
+        for page in [*pages, None]:
+            if piece and not (page and all(self.goes_on(slot, page) for slot in [*old_slots, *new_slots])):
+                self.move_piece(piece, old_slots, new_slots)
+                piece = []
+            if page is not None:
+                self.owner[page] = taker
+                piece.append(page)
+
+    def move_piece(self, pages, old_slots, new_slots):
+        for slot in old_slots:
+            for page in pages:
+                if page in slot and not any(page in new and new[page][:2] == slot[page][:2] for new in new_slots):
+                    self.hide(*slot[page][:2], page)
+        for slot in new_slots:
+            for page in pages:
+                if page in slot and not any(old.get(page) == slot[page] for old in old_slots):
+                    space, ipa_page, access = slot[page]
+                    self.show(space, ipa_page, page, access)
+
+    @staticmethod
+    def goes_on(slot, page):
+        """Whether a slot wishes this page as it wishes the page before, only one page further."""
+        before, wish = slot.get(page - 1), slot.get(page)
+        return before == wish if before is None or wish is None else (before[0], before[1] + 1, before[2]) == wish
 
     # Address spaces and extents come and go
 
@@ -202,8 +222,7 @@ class MemoryModel(RuleBasedStateMachine):
             if inherited:
                 self.inherit(child, inherited)
         if takes:
-            for page in child.pages:
-                self.move(page, parent, child)
+            self.move(child.pages, parent, child)
         parent.children += 1
         self.extents.append(child)
         return True
@@ -259,9 +278,11 @@ class MemoryModel(RuleBasedStateMachine):
         extent = idle[pick % len(idle)]
         self.extents.remove(extent)
         extent.real.release()
-        for page in extent.pages:
-            if self.owner[page] is extent:
-                self.move(page, extent, extent.parent)
+        owned = [page for page in extent.pages if self.owner[page] is extent]
+        while owned:
+            run = [page for page in owned if all(each in owned for each in range(owned[0], page))]
+            self.move(run, extent, extent.parent)
+            owned = owned[len(run) :]
         if extent.parent is not None:
             extent.parent.children -= 1
 
@@ -413,8 +434,7 @@ class MemoryModel(RuleBasedStateMachine):
             assert error == errors.MEMDB_NOT_OWNER
             return
         assert not error
-        for page in pages:
-            self.move(page, giver, taker)
+        self.move(pages, giver, taker)
 
     # What must hold
 
