@@ -31,6 +31,12 @@ from gunyah_emu.gic.state import (
 if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
 
+# The interpreter does not fold these by itself, and the hot path would compute them for every interrupt.
+TAKEN = ~(LATCHED | OFFERED)
+LATCHED_AND_OFFERED = LATCHED | OFFERED
+NOT_NOW = ACTIVE | OFFERED
+ANY_CAUSE = LATCHED | LEVELS
+
 
 class DirectDelivery(Delivery):
     """See the module."""
@@ -56,10 +62,10 @@ class DirectDelivery(Delivery):
         cpu = self._targets[slot]
         if self.observer is not None:
             self._tell_pended(slot)
-        if cpu is None or state & (ACTIVE | OFFERED):
+        if cpu is None or state & NOT_NOW:
             self._states[slot] = state | LATCHED
             return
-        self._states[slot] = state | (LATCHED | OFFERED)
+        self._states[slot] = state | LATCHED_AND_OFFERED
         key = self._keys[slot]
         cpu.candidates.add(key)
         if key < cpu.best:
@@ -76,7 +82,7 @@ class DirectDelivery(Delivery):
         if self.observer is not None:
             self._tell_pended(slot)
         state |= LATCHED | LEVEL_SOURCE if state & EDGE_TRIGGERED else LEVEL_SOURCE
-        if cpu is None or state & (ACTIVE | OFFERED):
+        if cpu is None or state & NOT_NOW:
             self._states[slot] = state
             return
         self._states[slot] = state | OFFERED
@@ -91,7 +97,7 @@ class DirectDelivery(Delivery):
     def acknowledge(self, cpu: CpuInterface, key: int) -> int:
         """Pending becomes active; a level that stands is pending again once the interrupt ends."""
         slot = key & SLOT_MASK
-        self._states[slot] = self._states[slot] & ~(LATCHED | OFFERED) | ACTIVE
+        self._states[slot] = self._states[slot] & TAKEN | ACTIVE
         candidates = cpu.candidates
         candidates.discard(key)
         cpu.best = min(candidates) if candidates else IDLE
@@ -108,6 +114,9 @@ class DirectDelivery(Delivery):
         state = self._states[slot] & ~ACTIVE
         if self.observer is not None:
             self.observer.ended(cpu.vcpu, self.interrupts.intids[slot])
+        if not state & ANY_CAUSE:
+            self._states[slot] = state
+            return
         if state & LEVEL_SOURCE and not state & EDGE_TRIGGERED and not self.interrupts.still_asserted(slot):
             state &= ~LEVEL_SOURCE
         if state & LATCHED or (state & LEVELS and not state & EDGE_TRIGGERED):
