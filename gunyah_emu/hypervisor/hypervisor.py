@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, TABLE_SIZE, Declaration
 from gunyah_emu.abi.decode import Entry, SmcccEntry, native_entry, smccc_entry
+from gunyah_emu.abi.errors import FAILURE
 from gunyah_emu.abi.types import Results
 from gunyah_emu.hypervisor.capability_ids import CapabilityIds
 from gunyah_emu.hypervisor.memory import PhysicalMemory
@@ -107,20 +108,21 @@ class Hypervisor:
         n = declaration.number - FIRST_IMMEDIATE
 
         def first_native(caller: Thread, *registers: int) -> Results:
-            entry = self.calls[n] = self._dress(native_entry(declaration, OBJECT_TYPES, self), declaration)
+            entry = self.calls[n] = self._dress(native_entry(declaration, OBJECT_TYPES, self), declaration, FAILURE)
             return entry(caller, *registers)
 
         def first_smccc(caller: Thread, *registers: int) -> tuple[int, ...] | None:
-            entry = self._dress(smccc_entry(declaration, OBJECT_TYPES, self), declaration)
+            zeros = (0,) * (len(declaration.outputs(OBJECT_TYPES)) - 1)
+            entry = self._dress(smccc_entry(declaration, OBJECT_TYPES, self), declaration, (FAILURE, *zeros))
             self.smccc_calls[n] = cast("SmcccEntry", entry)
             return cast("tuple[int, ...] | None", entry(caller, *registers))
 
         self.calls[n] = first_native
         self.smccc_calls[n] = first_smccc
 
-    def _dress(self, entry: Entry, declaration: Declaration) -> Entry:
+    def _dress(self, entry: Entry, declaration: Declaration, failure: int | tuple[int, ...]) -> Entry:
         if self.fatal == "error":
-            entry = survivable(entry)
+            entry = survivable(entry, failure)
         if self._observer is not None:
             entry = observed(entry, declaration, self._observer)
         return entry

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from gunyah_emu.abi.decode import Entry
-from gunyah_emu.abi.errors import FAILURE
 from gunyah_emu.hypervisor.fatal import HypervisorFatal
 
 if TYPE_CHECKING:
@@ -93,13 +92,13 @@ def observed(entry: Entry, declaration: Declaration, observer: HypervisorObserve
     return call
 
 
-def survivable(entry: Entry) -> Entry:
-    """An entry that answers FAILURE where the real hypervisor would go down: a policy of the user's."""
+def survivable(entry: Entry, failure: Results) -> Entry:
+    """An entry that answers `failure` where the real hypervisor would go down: a policy of the user's."""
 
     def call(caller: Thread, *registers: int) -> Results:
         try:
             return entry(caller, *registers)
         except HypervisorFatal:
-            return FAILURE
+            return failure
 
     return call
