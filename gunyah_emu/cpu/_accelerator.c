@@ -34,6 +34,9 @@
     X(void, arm_cpu_do_interrupt, (void *))                                                                                          \
     X(void, arm_rebuild_hflags, (void *))                                                                                            \
     X(char *, get_arm_cp_reginfo, (void *, uint32_t))                                                                                \
+    X(uint32_t, arm_mmu_idx, (void *))                                                                                               \
+    X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))                                                                  \
+    X(void, tb_invalidate_phys_range, (void *, uint64_t, uint64_t))                                                                  \
     X(void, tlb_flush, (void *))
 
 #define DECLARE_OFFSET(name) static size_t name;
@@ -48,6 +51,7 @@ static int configured;
 /* QEMU's exception numbers, its request bits, and the architecture's constants (Arm ARM D17.2.37, ESR_EL1). */
 enum { EXCP_UDEF = 1, EXCP_SVC = 2, EXCP_PREFETCH_ABORT = 3, EXCP_DATA_ABORT = 4, EXCP_HVC = 11, EXCP_SMC = 13 };
 enum { INTERRUPT_HARD = 2, FETCHABLE = 4, ACCESS_TRAP_EL2 = 3, RAISES_EXCEPTION = 0x8000 };
+enum { REGISTER_SPECIAL = 0xf01, ENDS_NO_BLOCK = 8, DATA_LOAD = 0, MMU_INDEX = 15 };
 enum { EC_SYSTEM_REGISTER = 0x18, EC_SVE = 0x19, EC_INSTRUCTION_ABORT = 0x20, EC_DATA_ABORT = 0x24 };
 enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
@@ -59,6 +63,18 @@ typedef struct {
     uint64_t base, size;
     PyObject *read, *write;
 } Device;
+
+/* Memory of the guest's: where it is in ours, and its number in the emulator's list of RAM, by which translated blocks are known. */
+typedef struct {
+    char *host;
+    uint64_t size, ram;
+    uint64_t *marks; /* by page: what its contents were when its code was last known to be good, 0: unknown */
+} Window;
+
+typedef struct {
+    Py_ssize_t window;
+    uint64_t page;
+} CodePage;
 
 struct Core;
 typedef struct {
@@ -90,6 +106,11 @@ typedef struct Core {
     uint8_t *trapped; /* slot + 1 by encoding (op0[0] op1 crn crm op2), 0: not ours */
     Device *devices;
     Py_ssize_t device_count, last_device;
+    Window *windows;
+    Py_ssize_t window_count;
+    CodePage *code;
+    Py_ssize_t code_count, code_room;
+    uint64_t grow_at, grow_interval;
     /* the exception that a later loop began with: number, syndrome, ELR, FAR, and where it led */
     uint64_t first[4], first_vector;
     int64_t first_budget;
@@ -395,6 +416,81 @@ static int floating_point_target_el(void *env, int el)
     return enabled == 3 || (enabled == 1 && el == 1) ? 0 : 1;
 }
 
+/* ------------------------------------------------------------------ instruction cache maintenance
+ *
+ * The emulator notices a store to code through the address at which the code runs, but not every store through another one.  The
+ * architecture has the guest say when it has written code (Arm ARM B2.7.4.2); the emulator takes that for no-ops, and we obey.  To
+ * invalidate everything would cost a kernel, which does it some ten times while it boots, a tenth of its boot; so pages whose contents
+ * have not changed since the last time keep their translations. */
+
+enum { CACHE_LINE = 64, PAGE = 4096 }; /* CTR_EL0.IminLine of every model */
+
+static uint64_t page_mark(const char *host)
+{
+    const uint64_t *words = (const uint64_t *)host;
+    uint64_t lanes[4] = {1, 2, 3, 4};
+    for (int i = 0; i < PAGE / 8; i += 4)
+        for (int lane = 0; lane < 4; lane++) {
+            lanes[lane] = (lanes[lane] ^ words[i + lane]) * 0x9e3779b97f4a7c15ull;
+            lanes[lane] ^= lanes[lane] >> 29;
+        }
+    return (lanes[0] ^ lanes[1] * 3 ^ lanes[2] * 5 ^ lanes[3] * 7) | 1;
+}
+
+static Window *find_window(Core *self, const char *host)
+{
+    for (Py_ssize_t i = 0; i < self->window_count; i++)
+        if ((uint64_t)(host - self->windows[i].host) < self->windows[i].size)
+            return &self->windows[i];
+    return NULL;
+}
+
+/* The guest fetched from a page for the first time. */
+static int note_code(Core *self, char *host)
+{
+    if (self->code_count == self->code_room) {
+        Py_ssize_t room = self->code_room ? self->code_room * 2 : 1024;
+        CodePage *pages = PyMem_Realloc(self->code, (size_t)room * sizeof *pages);
+        if (!pages)
+            return -1;
+        self->code = pages;
+        self->code_room = room;
+    }
+    Window *window = find_window(self, host);
+    if (window) {
+        uint64_t page = (uint64_t)(host - window->host) / PAGE;
+        window->marks[page] = page_mark(host);
+        self->code[self->code_count++] = (CodePage){window - self->windows, page};
+    }
+    return 0;
+}
+
+static void invalidate_line(void *env, const void *info, uint64_t va)
+{
+    Core *self = AT(Slot *, info, register_opaque)->core;
+    char *host = tlb_vaddr_to_host(env, va & -(uint64_t)CACHE_LINE, DATA_LOAD, arm_mmu_idx(env) & MMU_INDEX);
+    Window *window = host ? find_window(self, host) : NULL;
+    if (window) {
+        uint64_t offset = (uint64_t)(host - window->host);
+        window->marks[offset / PAGE] = 0;
+        tb_invalidate_phys_range(self->uc, window->ram + offset, window->ram + offset + CACHE_LINE);
+    }
+}
+
+static void invalidate_all(void *env, const void *info, uint64_t value)
+{
+    Core *self = AT(Slot *, info, register_opaque)->core;
+    (void)env, (void)value;
+    for (Py_ssize_t i = 0; i < self->code_count; i++) {
+        Window *window = &self->windows[self->code[i].window];
+        uint64_t page = self->code[i].page, mark = page_mark(window->host + page * PAGE);
+        if (window->marks[page] != mark) {
+            window->marks[page] = mark;
+            tb_invalidate_phys_range(self->uc, window->ram + page * PAGE, window->ram + (page + 1) * PAGE);
+        }
+    }
+}
+
 /* ------------------------------------------------------------------ stage 2: devices, and what is not there */
 
 static Device *find_device(Core *self, uint64_t ipa)
@@ -502,8 +598,7 @@ static void stage2_instruction_abort(Core *self, uint32_t syndrome)
     }
     Py_DECREF(result);
     if (status == 0) {
-        tlb_flush(self->cpu); /* the page has become executable: the guest fetches again and never knew */
-        return;
+        return; /* the page has become executable: the guest fetches again and never knew */
     }
     self->block_end = 0;
     settle(self, far);
@@ -593,6 +688,20 @@ static void set_line(Core *self)
     *request = self->irq[self->current] ? *request | INTERRUPT_HARD : *request & ~(uint32_t)INTERRUPT_HARD;
 }
 
+/* The emulator sizes its TLB by use, but only when it is flushed, which many a kernel never does: let it grow soon, and follow later. */
+enum { FIRST_GROWTH = 1000000, LAST_GROWTH = 64000000 };
+
+static void grow_tlb(Core *self)
+{
+    if (self->base >= self->grow_at) {
+        self->wants_flush = 1;
+        self->grow_interval = self->grow_interval ? self->grow_interval * 2 : FIRST_GROWTH;
+        if (self->grow_interval > LAST_GROWTH)
+            self->grow_interval = LAST_GROWTH;
+        self->grow_at = self->base + self->grow_interval;
+    }
+}
+
 static void swap(Core *self, Py_ssize_t vcpu)
 {
     if (vcpu != self->current) {
@@ -637,6 +746,7 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
     self->stop = STOP_BUDGET;
     if (budget <= 0)
         return PyLong_FromLong(STOP_BUDGET);
+    grow_tlb(self);
     swap(self, vcpu);
     self->running = 1;
     self->block_end = 0;
@@ -790,6 +900,34 @@ static PyObject *Core_set_devices(Core *self, PyObject *list)
     Py_RETURN_NONE;
 }
 
+/* add_window(host, size, ram): memory that the guest will see. */
+static PyObject *Core_add_window(Core *self, PyObject *args)
+{
+    unsigned long long host, size, ram;
+    if (!PyArg_ParseTuple(args, "KKK", &host, &size, &ram))
+        return NULL;
+    Window *windows = PyMem_Realloc(self->windows, (size_t)(self->window_count + 1) * sizeof *windows);
+    if (!windows)
+        return PyErr_NoMemory();
+    self->windows = windows;
+    uint64_t *marks = calloc(size / PAGE, sizeof *marks); /* large, and zero without being touched */
+    if (!marks)
+        return PyErr_NoMemory();
+    windows[self->window_count++] = (Window){(char *)(uintptr_t)host, size, ram, marks};
+    Py_RETURN_NONE;
+}
+
+/* note_code(host): the guest fetched for the first time from the page at this address of ours. */
+static PyObject *Core_note_code(Core *self, PyObject *host)
+{
+    void *address = PyLong_AsVoidPtr(host);
+    if (PyErr_Occurred())
+        return NULL;
+    if (note_code(self, address) < 0)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 /* set_registers(readers, writers, trapped): readers[vcpu][slot]; trapped: key -> slot. */
 static PyObject *Core_set_registers(Core *self, PyObject *args)
 {
@@ -829,6 +967,23 @@ static PyObject *Core_replace(Core *self, PyObject *args)
     AT(void *, info, register_readfn) = slot < 0 ? (void *)read_counter : (void *)read_in_block;
     AT(void *, info, register_writefn) = (void *)write_in_block;
     AT(int, info, register_type) = (AT(int, info, register_type) & ~3) | RAISES_EXCEPTION;
+    Py_RETURN_TRUE;
+}
+
+/* obey(key, by_line): the emulator's instruction cache maintenance is no no-op any more.  False: it has none. */
+static PyObject *Core_obey(Core *self, PyObject *args)
+{
+    unsigned key;
+    int by_line;
+    if (!PyArg_ParseTuple(args, "Ip", &key, &by_line))
+        return NULL;
+    char *info = get_arm_cp_reginfo(AT(void *, self->cpu, cpu_registers), key);
+    if (!info)
+        Py_RETURN_FALSE;
+    AT(Slot *, info, register_opaque) = &self->slots[0];
+    AT(void *, info, register_writefn) = by_line ? (void *)invalidate_line : (void *)invalidate_all;
+    /* The block goes on, as with a no-op and as in the portable way: it is the ISB which the guest needs anyhow that ends it. */
+    AT(int, info, register_type) = (AT(int, info, register_type) & ~REGISTER_SPECIAL) | ENDS_NO_BLOCK;
     Py_RETURN_TRUE;
 }
 
@@ -927,6 +1082,10 @@ static void Core_dealloc(Core *self)
     PyMem_Free(self->slots);
     PyMem_Free(self->trapped);
     PyMem_Free(self->devices);
+    for (Py_ssize_t i = 0; i < self->window_count; i++)
+        free(self->windows[i].marks);
+    PyMem_Free(self->windows);
+    PyMem_Free(self->code);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -968,6 +1127,9 @@ static PyMethodDef Core_methods[] = {
     {"set_calls", (PyCFunction)Core_set_calls, METH_VARARGS, "the hypercall table and its register convention"},
     {"set_devices", (PyCFunction)Core_set_devices, METH_O, "[(base, size, read, write), ...]"},
     {"set_registers", (PyCFunction)Core_set_registers, METH_VARARGS, "readers and writers by vCPU and slot"},
+    {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, RAM number"},
+    {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
+    {"obey", (PyCFunction)Core_obey, METH_VARARGS, "carry out an instruction cache maintenance operation; False if there is none"},
     {"replace", (PyCFunction)Core_replace, METH_VARARGS, "put a slot in the place of the emulator's own register; False if it has none"},
     {NULL, NULL, 0, NULL},
 };

@@ -44,6 +44,7 @@ OFFSETS = {
 
 _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush",
+    "tb_invalidate_phys_range", "arm_mmu_idx", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
 )  # fmt: skip
 
@@ -83,7 +84,7 @@ class Door:
         functions: addresses by name, as the accelerator wants them.
     """
 
-    __slots__ = ("_define", "_find", "functions")
+    __slots__ = ("_define", "_find", "_ram_from_host", "functions")
 
     def __init__(self) -> None:
         loaded = library()
@@ -97,6 +98,7 @@ class Door:
                 raise DoorClosedError(f"this build of unicorn does not export {name}_aarch64") from None
             self.functions[name] = _address(function)
         self._find = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_uint32)(self.functions["get_arm_cp_reginfo"])
+        self._ram_from_host = ctypes.CFUNCTYPE(c_uint64, c_void_p, c_void_p)(self.functions["qemu_ram_addr_from_host"])
         self._define = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)(
             self.functions["define_one_arm_cp_reg_with_opaque"]
         )
@@ -119,6 +121,12 @@ class Door:
         """Where in CPUARMState a system register is stored; None when it is not."""
         info = self.find_register(uc, encoding)
         return None if info is None else _RegisterInfo.from_address(info).field or None
+
+    def ram_number(self, uc: Unicorn, host: int) -> int:
+        """Where mapped host memory is in the emulator's list of RAM, by which it knows translated code."""
+        number: int = self._ram_from_host(uc.handle, host)
+        assert number != (1 << 64) - 1, f"the emulator has no RAM at host address {host:#x}"
+        return number
 
     def define_trap(self, uc: Unicorn, encoding: Encoding, name: str, access: int, *, el0: bool) -> None:
         """Define a register that the emulator lacks: each access calls the native access function at `access`."""

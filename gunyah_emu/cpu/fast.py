@@ -17,15 +17,22 @@ from gunyah_emu.cpu.door import OFFSETS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
-from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_INTR, Unicorn
+from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
 from gunyah_emu.cpu.registers import DAIF, NZCV, PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.stage2 import TABLES, Stage2
-from gunyah_emu.cpu.sysreg import SystemRegister, trap_key
+from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name, trap_key
 from gunyah_emu.cpu.timer import COUNTERS
 
 _X, _PC, _PSTATE, _SIZE = (OFFSETS[name] for name in ("env_x", "env_pc", "env_pstate", "env_size"))
 _CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env_nf", "env_zf", "env_daif"))
 _MASK64 = (1 << 64) - 1
+
+IC_IVAU: Encoding = (1, 3, 7, 5, 1)
+CACHE_MAINTENANCE: tuple[Encoding, ...] = (IC_IVAU, (1, 0, 7, 5, 0), (1, 0, 7, 1, 0))
+"""IC IVAU, IC IALLU, IC IALLUIS."""
+
+RAM_WINDOWS = TABLES + (1 << 32)
+"""Where RAM lies in the emulator's physical memory: behind the tables, up to twice their address."""
 
 _fields: dict[str, int] = {}  # where the CPU state keeps each system register; found with the first engine
 _configured: Door | None = None
@@ -177,7 +184,7 @@ class FastEngine(Engine):
         self._uc = uc = Unicorn(cpu_model)
         self._stage2 = Stage2()
         self._windows: list[_Window] = []
-        self._next_physical = 4096
+        self._next_physical = RAM_WINDOWS
         uc.map(TABLES, self._stage2.size, self._stage2.host_address(), executable=False)
         for encoding, value in SETUP + stage2_setup(TABLES):
             uc.write_system(encoding, value)
@@ -189,6 +196,11 @@ class FastEngine(Engine):
         )
         uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
         uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
+        # Never called, as all RAM may be fetched from.  But for a block at an address that a memory hook watches,
+        # Unicorn leaves out a walk through the whole TLB that serves guests without cache maintenance.  Physical
+        # addresses of RAM must not be watched: every store there would take the slow path.
+        for begin, end in ((0, TABLES - 1), (2 * TABLES, (1 << 64) - 1)):
+            uc.hook(HOOK_FETCH_PROT, _accelerator.ON_BLOCK, begin=begin, end=end)
         if not _fields:
             _fields.update((name, self._door.field(uc, encoding) or 0) for name, encoding in SYSTEM.items())
         self._views = [
@@ -223,6 +235,9 @@ class FastEngine(Engine):
             else:
                 assert door.find_register(uc, encoding) is None, f"the emulator has {register}: it cannot trap"
                 door.define_trap(uc, encoding, register.name, _accelerator.TRAP_TO_EL2, el0=register.el0)
+        for encoding in CACHE_MAINTENANCE:
+            has = core.obey(register_key(encoding), encoding == IC_IVAU)
+            assert has, f"the emulator has no {encoding_name(encoding)} to obey"
 
     # ------------------------------------------------------------------ the bus
 
@@ -241,9 +256,10 @@ class FastEngine(Engine):
                 return window
         window = _Window(export, host, self._next_physical, region.size)
         self._next_physical += region.size
-        assert self._next_physical <= TABLES
+        assert self._next_physical <= 2 * TABLES
         self._uc.map(window.physical, window.size, host)
         self._windows.append(window)
+        self.core.add_window(host, region.size, self._door.ram_number(self._uc, host))
         return window
 
     def _unmap(self, region: Ram, start: int, end: int) -> None:
@@ -349,7 +365,10 @@ class FastEngine(Engine):
         """Stage 2 refused a fetch: 0 when the page is executable now, else the fault status for the guest."""
         if iss & _S1PTW:
             return self._walk_status(vcpu, va, is_fetch=True)
-        if self._stage2.fetched(ipa):
+        physical = self._stage2.fetched(ipa)
+        if physical is not None:
+            window = next(w for w in self._windows if w.physical <= physical < w.physical + w.size)
+            self.core.note_code(window.host + physical - window.physical)
             return 0
         self.handler.on_unmapped(vcpu, ipa, "fetch", va)
         return SYNC_EXTERNAL

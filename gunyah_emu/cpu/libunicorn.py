@@ -24,6 +24,7 @@ CPU_MODELS = {"cortex-a57": 0, "cortex-a53": 1, "cortex-a72": 2, "max": 3}
 
 HOOK_INTR, HOOK_INSN, HOOK_BLOCK = 1 << 0, 1 << 1, 1 << 3
 HOOK_MEM_UNMAPPED = 1 << 4 | 1 << 5 | 1 << 6
+HOOK_FETCH_PROT = 1 << 9
 HOOK_MEM_PROT = 1 << 7 | 1 << 8 | 1 << 9
 INSTRUCTION_MRS, INSTRUCTION_MSR = 1, 2
 
@@ -168,13 +169,25 @@ class Unicorn:
         """Take `size` bytes at physical `address` away."""
         self._check(self._library.uc_mem_unmap(self.handle, address, size), f"uc_mem_unmap 0x{address:x}")
 
-    def hook(self, kind: int, callback: object, user: int = 0, instruction: int | None = None) -> None:
-        """Call `callback`, a ctypes function or the address of a native one, at every event of `kind`."""
+    def hook(
+        self,
+        kind: int,
+        callback: object,
+        user: int = 0,
+        instruction: int | None = None,
+        begin: int = 1,
+        end: int = 0,
+    ) -> None:
+        """Call `callback`, a ctypes function or the address of a native one, at every event of `kind`.
+
+        `user` is its last argument, `instruction` which one HOOK_INSN means; it is limited to addresses from `begin` to
+        `end`, both included, unless `begin` is above `end`.
+        """
         hook = c_size_t()
         pointer = c_void_p(callback) if isinstance(callback, int) else callback
         extra = () if instruction is None else (c_int(instruction),)
         error = self._library.uc_hook_add(
-            self.handle, byref(hook), c_int(kind), pointer, c_void_p(user), c_uint64(1), c_uint64(0), *extra
+            self.handle, byref(hook), c_int(kind), pointer, c_void_p(user), c_uint64(begin), c_uint64(end), *extra
         )
         self._check(error, "uc_hook_add")
         self._keep.append(callback)

@@ -103,13 +103,16 @@ class Stage2:
                     return True
         return False
 
-    def fetched(self, ipa: int) -> bool:
-        """The guest fetched from this page: make it executable.  False when it must not be."""
+    def fetched(self, ipa: int) -> int | None:
+        """The guest fetched from this page: make it executable.
+
+        Returns: its physical address; None when it must not be executed.
+        """
         table = self._leaf_table(ipa, make=False) if ipa < 1 << IPA_BITS else None
         if table is None:
-            return False
+            return None
         entry = table + ipa % _TABLE_SPAN // _PAGE
         if not self._entries[entry] & _MAY_EXECUTE:
-            return False
+            return None
         self._entries[entry] &= ~_EXECUTE_NEVER
-        return True
+        return self._entries[entry] & _ADDRESS
