@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
 
 HELD_LEVELS = LEVEL_SOURCE | LEVEL_SOFTWARE | LEVEL_MESSAGE
+NOT_LATCHED = ~LATCHED
+OUT_OF_SYNC = NEEDS_SYNC | DETACHED
+SYNCHRONISED = ~OUT_OF_SYNC
 
 
 def pending(state: int) -> bool:
@@ -129,7 +132,7 @@ class ListingDelivery(Delivery):
 
     def _redeliver(self, lists: ListRegisters, at: int, state: int) -> None:
         """Assert an interrupt that is listed: its register keeps the priority it has."""
-        self._states[lists.slots[at]] = state & ~LATCHED
+        self._states[lists.slots[at]] = state & NOT_LATCHED
         was = lists.states[at]
         lists.traps_eoi[at] = level_asserted(state)
         if was == INVALID:
@@ -139,7 +142,7 @@ class ListingDelivery(Delivery):
 
     def _list(self, lists: ListRegisters, at: int, slot: int, state: int) -> None:
         """Put an interrupt into a register, whose occupant makes room."""
-        self._states[slot] = state = (state | LISTED) & ~LATCHED
+        self._states[slot] = state = (state | LISTED) & NOT_LATCHED
         if lists.slots[at] != NOBODY:
             self._reclaim(lists, at)
         lists.fill(at, slot, self.interrupts.priorities[slot], trap_eoi=level_asserted(state))
@@ -204,7 +207,7 @@ class ListingDelivery(Delivery):
         slot = lists.slots[at]
         was = lists.states[at]
         old = self._states[slot]
-        new = old & ~(cleared | DETACHED | NEEDS_SYNC)
+        new = old & SYNCHRONISED & ~cleared
         allowed = new & ENABLED != 0 and self._allowed(lists, slot, new)
         if was & PENDING and not cleared & LATCHED:
             new |= LATCHED
@@ -222,7 +225,7 @@ class ListingDelivery(Delivery):
                 self._reroute(slot)
             return True
         if wanted and allowed:
-            self._states[slot] = new & ~LATCHED
+            self._states[slot] = new & NOT_LATCHED
             lists.traps_eoi[at] = not new & EDGE_TRIGGERED
             lists.set_state(at, was & ACTIVE_ONLY | PENDING)
         else:
@@ -234,7 +237,7 @@ class ListingDelivery(Delivery):
 
     def _synchronise_vcpu(self, lists: ListRegisters) -> None:
         for at, slot in enumerate(lists.slots):
-            if slot != NOBODY and self._states[slot] & (NEEDS_SYNC | DETACHED):
+            if slot != NOBODY and self._states[slot] & OUT_OF_SYNC:
                 self._synchronise(lists, at)
 
     def _synchronise_all(self) -> None:
