@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,8 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 GUESTS = ROOT / "guest_images"
 QEMU = shutil.which("qemu-system-aarch64")
+LINUX = Path("~/.cache/gunyah_emu").expanduser()
+"""Where tools/fetch_guests.py puts Debian's kernel; without it the boot is not measured."""
 EMULATOR = [str(Path(sys.executable).with_name("gunyah-emu")), "run"]
 
 Figures = dict[str, list[float]]
@@ -86,6 +89,20 @@ def memory(figures: Figures) -> None:
     )
 
 
+def linux_boot(figures: Figures) -> None:
+    """Debian's kernel from the start of the process to its power-off, running two commands between."""
+    machine = LINUX / "linux_commands.toml"
+    if not machine.exists():
+        return
+    figures.setdefault("linux_boot_s.emulator", []).append(process([*EMULATOR, str(machine)]))
+    if QEMU is not None:
+        with machine.open("rb") as file:
+            vm = tomllib.load(file)["vm"][0]
+        board = [QEMU, "-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "256", "-nographic", "-net", "none"]
+        images = ["-kernel", str(LINUX / vm["image"]), "-initrd", str(LINUX / vm["initrd"]), "-append", vm["bootargs"]]
+        figures.setdefault("linux_boot_s.qemu", []).append(process([*board, "-no-reboot", *images]))
+
+
 BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     **{f"guest_mips.{load}.mmu_{mmu}": speed(load, mmu) for load in ("tight", "c") for mmu in ("off", "on")},
     "hypercalls_per_s.identify": rate("hypercalls_per_s.identify", "bench_identify"),
@@ -93,6 +110,7 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "msgqueue_pairs_per_s": rate("msgqueue_pairs_per_s", "bench_msgqueue"),
     "virq_round_trips_per_s": rate("virq_round_trips_per_s", "bench_virq"),
     "ping_pong_round_trips_per_s": rate("ping_pong_round_trips_per_s", "bench_ping_pong"),
+    "linux_boot_s": linux_boot,
     "cold_start_s": cold_start,
     "machine_create_ms": creation,
     "peak_memory_mib": memory,
@@ -109,6 +127,8 @@ KEYS = [
     "msgqueue_pairs_per_s",
     "virq_round_trips_per_s",
     "ping_pong_round_trips_per_s",
+    "linux_boot_s.emulator",
+    "linux_boot_s.qemu",
     "cold_start_s.emulator",
     "cold_start_s.import_unicorn",
     "machine_create_ms",
