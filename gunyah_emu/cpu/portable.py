@@ -12,6 +12,7 @@ import mmap
 import sys
 from collections.abc import Sequence
 from ctypes import c_uint8
+from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
@@ -23,13 +24,15 @@ from gunyah_emu.cpu.results import register_written, unsigned
 from gunyah_emu.cpu.syndrome import enter_exception, is_floating_point
 from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
 
-_PSTATE_I, _SCTLR_M = 1 << 7, 1
+_PSTATE_I, _PSTATE_IL, _SCTLR_M = 1 << 7, 1 << 20, 1
 _INTERRUPT, _OUT_OF_BUDGET = (-1,), (-2,)  # events beside the emulator's numbers of exceptions
 _MEMORY, _FLOATING_POINT = -3, -4
 _FPEN_EL1, _FPEN_ALL = 1, 3  # CPACR_EL1.FPEN: who may use FP and SIMD; 0 and 2: nobody
 _BLOCKS_REMEMBERED = 10_000
 _SCTLR, _CPACR, _CNTKCTL = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "CNTKCTL_EL1"))
 _PMUSERENR = (3, 3, 9, 14, 0)
+_ISR, _ISR_I = (3, 0, 12, 1, 0), 1 << 7
+_ERET = 0xD69F_03E0
 _STUB = 1 << IPA_BITS
 _CLREX_WFI = b"\x5f\x3f\x03\xd5\x7f\x20\x03\xd5"
 
@@ -57,6 +60,8 @@ class PortableEngine(PortableTraps):
         self._fpen = 0
         self._is_prefix = False
         self._first_floating_point: dict[bytes, int] = {}  # by the bytes of a block; -1: it has none
+        self._returns: dict[int, bool] = {}  # by where a block ends: whether with an exception return
+        self._returned = True
         uc = self._uc
         for encoding, value in SETUP:
             uc.write_system(encoding, value)
@@ -64,6 +69,8 @@ class PortableEngine(PortableTraps):
         self._contexts = [uc.new_context() for _ in range(vcpus)]
         self._last = 0  # the vCPU that ran last
         self._replaced = [{r.encoding: r for r in row} for row in self._own_registers(uc.read_system)]
+        for vcpu, row in enumerate(self._replaced):
+            row[_ISR] = SystemRegister("ISR_EL1", _ISR, partial(self._interrupt_status, vcpu))
         self._stub = mmap.mmap(-1, PAGE)
         self._stub[: len(_CLREX_WFI)] = _CLREX_WFI
         self._exports: dict[int, object] = {_STUB: c_uint8.from_buffer(self._stub)}
@@ -112,11 +119,24 @@ class PortableEngine(PortableTraps):
             self._halt_for(_INTERRUPT)
         elif self._budget <= 0:
             self._halt_for(_OUT_OF_BUDGET)
+        elif address & 3 or (self._returned and self._uc.read(u.REG_PSTATE) & _PSTATE_IL):
+            self._block_end = 0  # Unicorn knows neither: PC alignment, illegal execution state
+            self._halt_for((UNDEFINED,))
         else:
             self._budget -= size >> 2
-            self._block_end = address + size
+            end = self._block_end = address + size
+            self._returned = self._returns.get(end, True)
+            if self._returned:
+                self._look_for_return(end)
             if self._fpen != _FPEN_ALL:
                 self._look_for_floating_point(address, size)
+
+    def _look_for_return(self, end: int) -> None:
+        """Remember whether a block ends with ERET: behind it PSTATE.IL may be set, behind nothing else."""
+        self._returned = self._uc.code(end - 4, 4) == _ERET.to_bytes(4, "little")
+        if len(self._returns) > _BLOCKS_REMEMBERED:
+            self._returns.clear()
+        self._returns[end] = self._returned
 
     def _look_for_floating_point(self, address: int, size: int) -> None:
         """Unicorn never traps FP and SIMD instructions: stop in front of a block that holds one which must trap."""
@@ -190,6 +210,10 @@ class PortableEngine(PortableTraps):
             return register if may_access_at_el0(encoding, cntkctl, pmuserenr) else None
         return register
 
+    def _interrupt_status(self, vcpu: int) -> int:
+        """ISR_EL1; the emulator does not know of our interrupts."""
+        return _ISR_I if self._irq[vcpu] else 0
+
     def _halt_for(self, event: tuple[int, ...]) -> None:
         self._event = event
         self._uc.stop()
@@ -217,6 +241,7 @@ class PortableEngine(PortableTraps):
             self._clear_monitor()
             self._last = vcpu
         self._block_end = 0
+        self._returned = True
         self._running = True
         previous, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
         try:

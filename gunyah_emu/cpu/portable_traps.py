@@ -110,7 +110,7 @@ class PortableTraps(Engine):
         if number in (e.HVC, e.SMC):
             self._settle(pc)
             self._call(vcpu, number, self._immediate(pc - 4))
-        elif number == e.UNDEFINED:
+        elif number == e.UNDEFINED or pc & 3:
             self._settle(pc + 4)
             self._undefined(vcpu, pc, el)
         elif number == e.SVC:
@@ -163,7 +163,7 @@ class PortableTraps(Engine):
             self._step_over(pc)
         else:
             self._load(vcpu)
-            self._deliver(pc, esr)
+            self._deliver(pc, esr, pc if esr >> 26 == e.EC_PC_ALIGNMENT else None)
 
     def _trapped_access(self, register: SystemRegister, is_read: bool, target: int, registers: Registers) -> bool:
         """Perform an access to a register that the emulator lacks; False: UNDEFINED."""

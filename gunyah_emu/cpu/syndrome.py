@@ -36,6 +36,7 @@ _TRAPPED_AT_EL0 = frozenset(
     for crm in crms
 )
 """What EL1 may let EL0 access; a denied access traps with its encoding instead of being UNDEFINED."""
+_READ_ONLY_AT_EL0 = ((3, 0, 0), (3, 14, 0))  # CTR_EL0, DCZID_EL0; CNTFRQ_EL0 and the counters
 
 
 def is_floating_point(instruction: int) -> bool:
@@ -81,6 +82,8 @@ def _system_at_el0(instruction: int) -> int:
     if op0 == 0 and crn == 4 and op1 == 3:  # MSR DAIFSet and DAIFClr, trapped by SCTLR_EL1.UMA
         return e.EC_SYSTEM_REGISTER << 26 | e.IL | _iss(op0, op1, crn, crm, op2, 31, 0)
     if op0 < 1 or (op0, op1, crn, crm) not in _TRAPPED_AT_EL0:
+        return e.IL
+    if not is_read and (op0, crn, crm) in _READ_ONLY_AT_EL0:
         return e.IL
     return e.EC_SYSTEM_REGISTER << 26 | e.IL | _iss(op0, op1, crn, crm, op2, target, is_read)
 
