@@ -14,9 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic.state import (
+    ENABLE_GROUP1,
     IDLE,
     PRIORITY_MASK,
     PRIORITY_SHIFT,
+    SLOT_MASK,
     SPI_BASE,
     SPURIOUS,
 )
@@ -161,7 +163,7 @@ class CpuInterface:
         return self._model.undefined_while_group_off and not self._effective_group1()
 
     def _effective_group1(self) -> bool:
-        return self.group1_enabled and self._delivery.group_enables & 2 != 0
+        return self.group1_enabled and self._delivery.group_enables & ENABLE_GROUP1 != 0
 
     # Group 1.
 
@@ -201,7 +203,7 @@ class CpuInterface:
             return None
         if self.best == IDLE or not self.group1_enabled:
             return SPURIOUS
-        return self._interrupts.intids[self.best & 0xFFF]
+        return self._interrupts.intids[self.best & SLOT_MASK]
 
     def read_bpr1(self) -> int | None:
         """ICC_BPR1_EL1; with CBPR set, BPR0 plus one, at most 7."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic.state import (
+    ENABLE_GROUP1,
     ENABLED,
     GROUP1,
     INTERRUPT_ROUTING_MODE,
@@ -21,8 +22,6 @@ from gunyah_emu.gic.state import (
 if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
     from gunyah_emu.gic.observer import GicObserver
-
-ENABLE_GROUP1 = 2
 
 DeliverySnapshot = tuple[tuple[object, ...], ...]
 

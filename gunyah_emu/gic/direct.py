@@ -113,7 +113,7 @@ class DirectDelivery(Delivery):
         """Deactivate; a level is looked at again."""
         state = self._states[slot] & ~ACTIVE
         if self.observer is not None:
-            self.observer.ended(cpu.vcpu, self.interrupts.intids[slot])
+            self.observer.ended(cpu.vcpu, self._intids[slot])
         if not state & ANY_CAUSE:
             self._states[slot] = state
             return
@@ -132,14 +132,19 @@ class DirectDelivery(Delivery):
 
     def _change(self, slot: int, state: int) -> None:
         """Give an interrupt a new state, and its target and key what its configuration says now."""
-        if self._states[slot] & OFFERED:
-            target = self._targets[slot]
-            assert target is not None
-            target.withdraw(self._keys[slot])
+        self._withdraw(slot)
         state &= ~OFFERED
         if state & LEVEL_SOURCE and not self.interrupts.still_asserted(slot):
             state &= ~LEVEL_SOURCE
         self._place(slot, state)
+
+    def _withdraw(self, slot: int) -> None:
+        """Take an interrupt back, by the target and key that it was offered with."""
+        if self._states[slot] & OFFERED:
+            target = self._targets[slot]
+            assert target is not None
+            target.withdraw(self._keys[slot])
+            self._states[slot] &= ~OFFERED
 
     def _place(self, slot: int, state: int) -> None:
         """Offer an interrupt that is not offered, if its state and configuration say so."""
@@ -214,12 +219,7 @@ class DirectDelivery(Delivery):
     def set_priority(self, slot: int, priority: int) -> None:
         """IPRIORITYR: takes effect at once, also for a pending interrupt."""
         if self.interrupts.priorities[slot] != priority:
-            state = self._states[slot]
-            if state & OFFERED:
-                target = self._targets[slot]
-                assert target is not None
-                target.withdraw(self._keys[slot])
-                self._states[slot] = state & ~OFFERED
+            self._withdraw(slot)
             self.interrupts.priorities[slot] = priority
             self._change(slot, self._states[slot])
 

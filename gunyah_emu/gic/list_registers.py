@@ -1,7 +1,7 @@
 """The list registers of one vCPU: where a hypervisor keeps the few interrupts that its guest may see.
 
 IHI 0069, section 6.  The hardware's part: which register signals, what acknowledging and ending do to it, when it
-asks for maintenance.  What goes into the registers is the hypervisor's business (`virtual.py`).
+asks for maintenance.  What goes into the registers is the hypervisor's business (`listing.py`).
 """
 
 from __future__ import annotations

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import ENABLE_GROUP1, DeliverySnapshot
+from gunyah_emu.gic.delivery import DeliverySnapshot
 from gunyah_emu.gic.list_registers import ACTIVE_ONLY, NOBODY, PENDING, PENDING_ACTIVE
 from gunyah_emu.gic.listing import ListingDelivery, pending
 from gunyah_emu.gic.state import (
     ACTIVE,
     DETACHED,
     EDGE_TRIGGERED,
+    ENABLE_GROUP1,
     ENABLED,
     GROUP1,
     INTERRUPT_ROUTING_MODE,

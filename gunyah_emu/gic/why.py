@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import ENABLE_GROUP1
-from gunyah_emu.gic.state import ENABLED, GROUP1, PRIORITY_SHIFT, SLOT_MASK
+from gunyah_emu.gic.state import ENABLE_GROUP1, ENABLED, GROUP1, PRIORITY_SHIFT, SLOT_MASK
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
