@@ -9,9 +9,8 @@
 #define UARTRIS (PL011_BASE + 0x3c)
 #define TRANSMIT_INTERRUPT (1u << 5)
 
-uintptr_t redistributor_of(uint32_t cpu)
+static uintptr_t find_redistributor(uint64_t mpidr)
 {
-    uint64_t mpidr = cpu_mpidr(cpu);
     uint32_t affinity = (uint32_t)(mpidr & 0xffffff) | (uint32_t)(mpidr >> 32 & 0xff) << 24;
     for (uintptr_t frame = GICR_BASE;; frame += GICR_STRIDE) {
         if (mmio_read32(frame + GICR_TYPER + 4) == affinity)
@@ -19,6 +18,14 @@ uintptr_t redistributor_of(uint32_t cpu)
         if (mmio_read32(frame + GICR_TYPER) & GICR_TYPER_LAST)
             fatal("no redistributor has affinity 0x%x", affinity);
     }
+}
+
+uintptr_t redistributor_of(uint32_t cpu)
+{
+    static uintptr_t found[MAX_CPUS];
+    if (!found[cpu])
+        found[cpu] = find_redistributor(cpu_mpidr(cpu));
+    return found[cpu];
 }
 
 uintptr_t gic_frame(uint32_t intid)
