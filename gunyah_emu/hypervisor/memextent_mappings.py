@@ -262,7 +262,9 @@ def transfer(source: Mappings, target: Mappings, start: int, end: int) -> int:
             if (mapping.addrspace, mapping.shift) not in places:
                 mapping.addrspace.unmap_pages(low - mapping.shift, high - low, low)
         for mapping in new:
-            if mapping not in old:
+            there = {other.attrs for other in old if other[:2] == mapping[:2]}
+            # An extent may be mapped twice at the same place, with different rights: stage 2 shows either then.
+            if there != {mapping.attrs}:
                 error = mapping.addrspace.map_pages(low - mapping.shift, high - low, low, mapping.attrs)
                 if error:
                     return error

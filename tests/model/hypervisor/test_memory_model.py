@@ -122,9 +122,11 @@ class MemoryModel(RuleBasedStateMachine):
                     self.hide(*slot[page][:2], page)
         for slot in new_slots:
             for page in pages:
-                if page in slot and not any(old.get(page) == slot[page] for old in old_slots):
+                if page in slot:
                     space, ipa_page, access = slot[page]
-                    self.show(space, ipa_page, page, access)
+                    there = {old[page][2] for old in old_slots if page in old and old[page][:2] == (space, ipa_page)}
+                    if there != {access}:
+                        self.show(space, ipa_page, page, access)
 
     @staticmethod
     def goes_on(slot, page):

@@ -155,3 +155,11 @@ def test_many_donations_do_not_grow_anything(world, parent):
         world.call("memextent_donate", options=TO_CHILD, **{"from": giver, "to": taker}, size=PAGE)
         world.call("memextent_donate", options=TO_PARENT, **{"from": taker, "to": giver}, size=PAGE)
     assert world.partition.used == before
+
+
+def test_a_place_that_was_mapped_twice_does_not_keep_the_stronger_rights(world, parent):
+    for attrs in (0xF0066, NORMAL):
+        assert not map_extent(parent, world.addrspace, IPA, attrs)
+    child = child_of(world, parent, access=6)
+    assert donate(world, TO_CHILD, parent, child, size=PAGE) == errors.OK
+    assert world.addrspace.lookup(IPA, PAGE) == (parent.base, PAGE, 0xF0066)
