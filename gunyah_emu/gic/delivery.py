@@ -61,7 +61,7 @@ class Delivery:
         return self._affinities.get(route, -1)
 
     def participates(self, cpu: CpuInterface) -> bool:
-        """Whether a vCPU takes 1-of-N interrupts of group 1 (IHI 0069, section 4.7.3)."""
+        """Whether a vCPU takes 1-of-N interrupts of group 1 (IHI 0069, GICR_CTLR.DPG1NS)."""
         return cpu.group1_enabled and not self.declined >> cpu.vcpu & 1
 
     def declines_one_of_n(self, vcpu: int) -> bool:
@@ -200,7 +200,7 @@ class Delivery:
     def generate_sgi(self, sender: CpuInterface, value: int, *, group1: bool) -> None:
         """ICC_SGI1R_EL1, ICC_SGI0R_EL1: make an SGI pending on the listed vCPUs, or on all others.
 
-        IHI 0069, sections 12.2.20 and 12.2.21; the fields are TargetList, Aff1, INTID, Aff2, IRM, RS, Aff3.
+        IHI 0069, section 4.4; the fields are TargetList, Aff1, INTID, Aff2, IRM, RS, Aff3.
         """
         intid = value >> 24 & 0xF
         if value >> 40 & 1:
@@ -228,6 +228,6 @@ class Delivery:
         return self.interrupts.priorities[slot] << PRIORITY_SHIFT | slot
 
     def forwardable(self, slot: int) -> bool:
-        """Whether the distributor would forward the interrupt if it were pending (IHI 0069, section 4.1)."""
+        """Whether the distributor would forward the interrupt if it were pending (IHI 0069, section 4.7)."""
         state = self.interrupts.states[slot]
         return state & (ENABLED | GROUP1) == ENABLED | GROUP1 and self.group_enables & ENABLE_GROUP1 != 0

@@ -1,4 +1,4 @@
-"""Delivery as the architecture describes it (IHI 0069, section 4).
+"""Delivery as the architecture describes it (IHI 0069, chapter 4).
 
 What is eligible is offered to its CPU interface at once.
 

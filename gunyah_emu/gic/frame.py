@@ -1,6 +1,6 @@
 """How a load or store of a GIC frame finds its register.
 
-The rules of IHI 0069, section 12.1.3: 32-bit accesses everywhere, bytes where the register says so, 64-bit registers
+The rules of IHI 0069, section 12.1: 32-bit accesses everywhere, bytes where the register says so, 64-bit registers
 in one or two halves, reserved offsets RAZ/WI.  What the architecture leaves to the implementation (other sizes,
 reserved writes) follows the model: recombined for software, or the external abort that was recorded.  A dictionary of
 all offsets was rejected: 3,500 entries per VM cost more to build than a boot's worth of look-ups.
@@ -135,5 +135,5 @@ class Frame:
         return self._model.identification
 
     def read_identity(self, index: int) -> int:
-        """PIDR4..7, PIDR0..3, CIDR0..3 (IHI 0069, section 12.1.4), of which only PIDR2 is architected: GICv3."""
+        """PIDR4..7, PIDR0..3, CIDR0..3 (IHI 0069, section 12.1), of which only PIDR2 is architected: GICv3."""
         return self._model.identity[index]

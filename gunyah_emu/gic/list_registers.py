@@ -1,6 +1,6 @@
 """The list registers of one vCPU: where a hypervisor keeps the few interrupts that its guest may see.
 
-IHI 0069, section 6.  The hardware's part: which register signals, what acknowledging and ending do to it, when it
+IHI 0069, chapter 6.  The hardware's part: which register signals, what acknowledging and ending do to it, when it
 asks for maintenance.  What goes into the registers is the hypervisor's business (`listing.py`).
 """
 
@@ -132,7 +132,7 @@ class ListRegisters:
         return self.states[at] == INVALID and not self.traps_eoi[at]
 
     def needs_attention(self) -> bool:
-        """Whether there is a maintenance interrupt (IHI 0069, section 6.6) or a request to look for interrupts."""
+        """Whether there is a maintenance interrupt (IHI 0069, chapter 6) or a request to look for interrupts."""
         return (
             self.ended != 0
             or self.deliver_requested

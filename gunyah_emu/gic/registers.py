@@ -2,7 +2,7 @@
 
 Decoding, access rules, reset values, listings and tests all derive from these tables.
 
-Offsets and names are those of IHI 0069 (section 12).  A reader is the name of a method `(index) -> int`, a writer of
+Offsets and names are those of IHI 0069 (chapter 12).  A reader is the name of a method `(index) -> int`, a writer of
 a method `(index, value, mask) -> None` where `mask` has the bits that the access covers; readers and writers live
 with the state they touch (`banks.py`, `distributor.py`, `redistributor.py`, `cpu_interface.py`).  A register without
 a reader is RAZ, without a writer WI.

@@ -1,4 +1,4 @@
-"""The CPU interface (IHI 0069, section 12.2), priorities and preemption (section 4.8), SGIs (section 4.1)."""
+"""The CPU interface (IHI 0069, section 12.2), priorities and preemption (section 4.8), SGIs (section 4.4)."""
 
 from __future__ import annotations
 

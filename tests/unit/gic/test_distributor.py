@@ -1,4 +1,4 @@
-"""The distributor's registers (IHI 0069, section 12.9) and SPI routing (section 4.7)."""
+"""The distributor's registers (IHI 0069, section 12.9) and SPI routing (GICD_IROUTER<n>)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access sizes, reserved offsets and their report (IHI 0069, section 12.1.3)."""
+"""Access sizes, reserved offsets and their report (IHI 0069, section 12.1)."""
 
 from __future__ import annotations
 
