@@ -71,6 +71,17 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument(
         "--way", choices=("auto", "fast", "portable"), help="how to drive the CPU (default: the machine file's; auto)"
     )
+    live = run.add_argument_group("for people at a terminal")
+    live.add_argument(
+        "--interactive", action="store_true", help="standard input is the first VM's console; Ctrl-A x leaves"
+    )
+    live.add_argument("--console", metavar="VM", help="with --interactive: this VM's console instead")
+    live.add_argument("--pty", action="store_true", help="the console of every (other) VM is a pseudo-terminal")
+    live.add_argument(
+        "--realtime",
+        action=argparse.BooleanOptionalAction,
+        help="sleep while every vCPU waits, instead of skipping that time (default with --interactive and --pty)",
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:

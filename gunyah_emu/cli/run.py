@@ -30,23 +30,33 @@ def report(outcome: Outcome) -> None:
     """Say on standard error why the run ended, unless every VM ended by itself with status 0."""
     for line in outcome.messages:
         print(f"gunyah-emu: {line}", file=sys.stderr)
-    if outcome.reason is not Reason.EXITED:
+    if outcome.reason not in (Reason.EXITED, Reason.UNTIL):  # until: the person left
         spent = f"{outcome.instructions} instructions ({outcome.virtual_ns} ns of virtual time)"
         print(f"gunyah-emu: {outcome.reason.value} after {spent}", file=sys.stderr)
+
+
+def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
+    """Run to the end, with nothing of the world let in."""
+    printer = ConsolePrinter([vm.name for vm in machine.vms])
+    machine.on_console(printer.write)
+    try:
+        return machine.run(max_instructions=arguments.max_instructions, timeout=arguments.timeout)
+    finally:
+        printer.close()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
     with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
-        printer = ConsolePrinter([vm.name for vm in machine.vms])
-        machine.on_console(printer.write)
         if arguments.trace is not None:
             from gunyah_emu.events import JsonLinesSink
 
             machine.record(JsonLinesSink(arguments.trace))
-        try:
-            outcome = machine.run(max_instructions=arguments.max_instructions, timeout=arguments.timeout)
-        finally:
-            printer.close()
+        if arguments.interactive or arguments.pty or arguments.realtime is not None or arguments.console is not None:
+            from gunyah_emu.cli import interactive
+
+            outcome = interactive.run(machine, arguments)
+        else:
+            outcome = _run(machine, arguments)
     report(outcome)
     return outcome.exit_status

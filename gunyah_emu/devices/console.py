@@ -32,7 +32,18 @@ class Console:
         limit: how many of the newest bytes are kept for `text`.
     """
 
-    __slots__ = ("_input", "_kept", "_limit", "_watchers", "expects_input", "on_input", "sink", "total")
+    __slots__ = (
+        "_input",
+        "_kept",
+        "_limit",
+        "_readers",
+        "_watchers",
+        "expects_input",
+        "on_input",
+        "on_recall",
+        "sink",
+        "total",
+    )
 
     def __init__(self, sink: Callable[[bytes], None] | None = None, limit: int = DEFAULT_LIMIT) -> None:
         assert limit > 0
@@ -41,12 +52,15 @@ class Console:
         self.expects_input = False
         #: called when something was typed: a UART takes it then
         self.on_input: Callable[[], None] | None = None
+        #: called when somebody else than the UART reads: it gives back what it took and the guest did not read
+        self.on_recall: Callable[[], bytes] | None = None
         #: bytes that the guest wrote, kept or not
         self.total = 0
         self._limit = limit
         self._kept = bytearray()
         self._watchers: list[Watcher] = []
         self._input: deque[int] = deque()
+        self._readers: dict[Callable[[], None], None] = {}
 
     def write(self, data: bytes) -> None:
         """Takes output of the guest."""
@@ -87,8 +101,29 @@ class Console:
     def type(self, text: str | bytes) -> None:
         """Queues input; the guest reads it from its UART, or by semihosting, when it asks."""
         self._input.extend(as_bytes(text))
-        if self.on_input is not None:
+        if self._readers:
+            self._call_readers()
+        elif self.on_input is not None:
             self.on_input()
+
+    def end_input(self) -> None:
+        """Nothing more will be typed: a guest that reads, now or later, finds the end behind what waits for it."""
+        self.expects_input = False
+        self._call_readers()
+
+    def await_input(self, reader: Callable[[], None]) -> None:
+        """Calls `reader` once: when something is typed, or nothing will be; twice is once."""
+        self._readers[reader] = None
+
+    def _call_readers(self) -> None:
+        readers, self._readers = self._readers, {}
+        for reader in readers:
+            reader()
+
+    def recall_input(self) -> None:
+        """Puts what the UART received, and the guest did not read there, in front of what waits."""
+        if self.on_recall is not None:
+            self._input.extendleft(reversed(self.on_recall()))
 
     @property
     def pending_input(self) -> int:

@@ -90,6 +90,15 @@ class Pl011(RegisterBlock):
         if self._source is not None and (room := self.room):
             self.feed(self._source(room))
 
+    def give_back(self) -> bytes:
+        """Takes out what was received and not read: the guest reads its console another way."""
+        data = bytes(self._fifo)
+        if data:
+            self._fifo.clear()
+            self._status &= ~INT_RX
+            self._update()
+        return data
+
     # the side of the guest
 
     def receive(self) -> int:

@@ -271,6 +271,7 @@ class Semihosting:
         return SECOND
 
     def _must_wait(self) -> bool:
+        self._console.recall_input()
         return not self._console.pending_input and self._console.expects_input
 
     def _fields(self, address: int, count: int) -> tuple[int, ...] | None:

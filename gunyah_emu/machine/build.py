@@ -267,7 +267,7 @@ def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
         lambda level: gic.set_spi_level(32 + virt_map.PL011_SPI, level),
         vm.console.take_input,
     )
-    vm.console.on_input = uart.refill
+    vm.console.on_input, vm.console.on_recall = uart.refill, uart.give_back
     engine.map_device(virt_map.PL011_BASE, virt_map.PL011_SIZE, uart)
     scheduler = machine.scheduler
     clock = Pl031(

@@ -51,9 +51,12 @@ class Exits(ExitHandler):
         result = service.call(x[0], x[1])
         if isinstance(result, Exit):
             self._exit(vcpu, result.status & 0xFF)
-        else:
-            assert result is not None, "a console that expects input has a pump"
+        elif result is not None:
             x[0] = result
+        else:
+            engine = self._vm.engine
+            self._vm.vcpus[vcpu].repeats = engine.registers(vcpu).pc
+            engine.request_stop()
 
     def _exit(self, vcpu: int, status: int) -> None:
         """SYS_EXIT ends a VM of the machine file; in a VM that a guest made, the vCPU stays where it is for good."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gunyah_emu.machine.chooser import Chooser
     from gunyah_emu.machine.clock import Clock
     from gunyah_emu.machine.vm import VCpu
+    from gunyah_emu.machine.world import World
 
 WAKE_LATENCY = 1_000
 """Instructions that the running vCPU may still execute after it woke another: enough to reach its own WFI, which saves
@@ -64,6 +65,8 @@ class Scheduler:
         #: virtual time of the earliest timer deadline; refreshed when `deadlines_changed`
         self.deadline = NEVER
         self._timers: dict[object, tuple[Callable[[], int | None], Callable[[], None]]] = {}
+        #: what lets people's input and the wall clock in; without it a run depends on nothing outside
+        self.world: World | None = None
         #: set by whoever ends the run from inside a slice
         self.ended: Reason | None = None
 
@@ -122,7 +125,7 @@ class Scheduler:
             timeout: wall-clock seconds.
             until: asked between slices.
         """
-        clock, ready = self.clock, self.ready
+        clock, ready, world = self.clock, self.ready, self.world
         last = NEVER if max_instructions is None else clock.instructions + max_instructions
         wall = None if timeout is None else monotonic() + timeout
         self.ended = None
@@ -133,8 +136,13 @@ class Scheduler:
                 return Reason.INSTRUCTIONS
             if wall is not None and monotonic() > wall:
                 return Reason.TIMEOUT
+            if world is not None:
+                world.poll()
             if ready:
                 self._slice(self.chooser.next_vcpu(ready), last - clock.instructions)
+            elif world is not None:
+                if not world.idle(self.deadline, wall):
+                    return Reason.IDLE
             elif self.deadline == NEVER:
                 return Reason.IDLE
             else:
@@ -163,6 +171,8 @@ class Scheduler:
             return
         if stop is Stop.WFI:
             vcpu.vm.wait(vcpu)
+        elif vcpu.repeats is not None:
+            vcpu.await_input()
         elif stop is Stop.EXCEPTION_LOOP:
             vcpu.vm.exception_loop(vcpu)
         elif not vcpu.thread.blocks:

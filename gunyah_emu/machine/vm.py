@@ -14,6 +14,9 @@ from gunyah_emu.machine.scheduler import Reason
 MAX_VCPUS = 8
 """Of a VM; what Gunyah's VIC and VPM group can hold (recorded)."""
 
+PSTATE_I = 1 << 7
+"""IRQs are masked."""
+
 MAX_MESSAGES = 1000
 """Of a run: a guest that makes one VM after the other must not fill the host's memory with what they did wrong."""
 
@@ -46,6 +49,7 @@ class VCpu:
         "gic",
         "index",
         "on",
+        "repeats",
         "thread",
         "timer",
         "vm",
@@ -62,6 +66,8 @@ class VCpu:
         self.on = False
         #: in WFI or suspended: an interrupt wakes it
         self.waiting = False
+        #: where it made a semihosting call in this slice that it must make again, because there is no input yet
+        self.repeats: int | None = None
         #: in a hypercall whose results come later
         self.blocked = False
         #: that call came by the SMCCC encoding
@@ -102,6 +108,27 @@ class VCpu:
             ):  # its proxy scheduler lets it run, or its call is complete and it is ready
                 return
         self.vm.machine.scheduler.wake(self)
+
+    def await_input(self) -> None:
+        """It read from a console where nothing waits: it stands in front of the call until input or an interrupt."""
+        call, self.repeats = self.repeats, None
+        assert call is not None
+        registers = self.vm.engine.registers(self.index)
+        if registers.pc != call + 4:  # an interrupt was taken behind it
+            registers["ELR_EL1"] = call
+            self.slice_ended()
+            return
+        registers.pc = call
+        line = self.thread.pending_wakeup
+        if line is not None and line() and not registers.pstate & PSTATE_I:
+            self.slice_ended()
+        else:
+            self.vm.console.await_input(self._input_came)
+            self.vm.wait(self)
+
+    def _input_came(self) -> None:
+        if self.waiting:
+            self.wake()
 
     def slice_ended(self) -> None:
         """It could go on: it waits for its next turn, or gives the word back to the vCPU that runs it."""
