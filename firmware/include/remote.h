@@ -14,6 +14,9 @@ static inline void relax(void)
     __asm__ volatile(".rept 128\n\tnop\n\t.endr" ::: "memory");
 }
 
+/* As cpu_mpidr(), but the device tree is read only once. */
+uint64_t mpidr_of(uint32_t cpu);
+
 /* Starts a CPU that is off; fatal when it does not start. */
 void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument);
 

@@ -12,6 +12,19 @@ static struct {
     bool busy;
 } work[MAX_CPUS];
 
+uint64_t mpidr_of(uint32_t cpu)
+{
+    static struct {
+        uint64_t mpidr;
+        bool known;
+    } cpus[MAX_CPUS];
+    if (!__atomic_load_n(&cpus[cpu].known, __ATOMIC_ACQUIRE)) {
+        cpus[cpu].mpidr = cpu_mpidr(cpu);
+        __atomic_store_n(&cpus[cpu].known, true, __ATOMIC_RELEASE);
+    }
+    return cpus[cpu].mpidr;
+}
+
 static void perform(void *argument)
 {
     uint32_t cpu = cpu_index();
@@ -31,8 +44,7 @@ void remote_start(uint32_t cpu, cpu_entry_point entry, void *argument)
 
 void remote_wait(uint32_t cpu)
 {
-    const uint64_t mpidr = cpu_mpidr(cpu);
-    while (__atomic_load_n(&work[cpu].busy, __ATOMIC_ACQUIRE) || psci_affinity_info(mpidr) != AFFINITY_OFF)
+    while (__atomic_load_n(&work[cpu].busy, __ATOMIC_ACQUIRE) || psci_affinity_info(mpidr_of(cpu)) != AFFINITY_OFF)
         relax();
 }
 

@@ -5,7 +5,7 @@
 #include <firmware.h>
 #include <gic.h>
 #include <platform.h>
-#include <smp.h>
+#include <remote.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -31,7 +31,7 @@ void barrier(void)
         __atomic_store_n(&generation, mine + 1, __ATOMIC_RELEASE);
         for (uint32_t cpu = 0; cpu < CPUS; cpu++)
             if (cpu != cpu_index())
-                gic_send_sgi(SGI_BARRIER, cpu_mpidr(cpu));
+                gic_send_sgi(SGI_BARRIER, mpidr_of(cpu));
         return;
     }
     while (__atomic_load_n(&generation, __ATOMIC_ACQUIRE) == mine) {

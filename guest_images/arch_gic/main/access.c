@@ -24,7 +24,7 @@ uintptr_t redistributor_of(uint32_t cpu)
 {
     static uintptr_t found[MAX_CPUS];
     if (!found[cpu])
-        found[cpu] = find_redistributor(cpu_mpidr(cpu));
+        found[cpu] = find_redistributor(mpidr_of(cpu));
     return found[cpu];
 }
 

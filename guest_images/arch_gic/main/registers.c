@@ -128,7 +128,7 @@ void test_redistributors(void)
     for (uintptr_t frame = GICR_BASE;; frame += GICR_STRIDE) {
         uint32_t affinity = mmio_read32(frame + GICR_TYPER + 4), low = mmio_read32(frame + GICR_TYPER);
         for (uint32_t cpu = 0; cpu < cpu_count(); cpu++)
-            cpus_found |= (uint32_t)(affinity == (uint32_t)cpu_mpidr(cpu)) << cpu;
+            cpus_found |= (uint32_t)(affinity == (uint32_t)mpidr_of(cpu)) << cpu;
         numbers |= 1u << (low >> 8 & 31);
         frames++;
         if (low & GICR_TYPER_LAST || frames > MAX_CPUS)

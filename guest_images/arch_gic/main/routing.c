@@ -3,8 +3,6 @@
 
 #include "../tests.h"
 
-#include <remote.h>
-
 #define CPUS 4
 #define SGI_A 1u
 #define SGI_B 2u
@@ -47,7 +45,7 @@ static void settle(void)
 {
     for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
         uint32_t before = taken[cpu][SGI_LAST];
-        gic_send_sgi(SGI_LAST, cpu_mpidr(cpu));
+        gic_send_sgi(SGI_LAST, mpidr_of(cpu));
         irq_enable();
         while (taken[cpu][SGI_LAST] == before)
             relax();
@@ -77,7 +75,7 @@ static void test_routes(void)
 {
     prepare(SPI_ROUTED, 0xa0);
     for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
-        set_route(SPI_ROUTED, cpu_mpidr(cpu) & AFFINITY_MASK);
+        set_route(SPI_ROUTED, mpidr_of(cpu) & AFFINITY_MASK);
         set_bit(ISPENDR, SPI_ROUTED);
         tap_equal(counts(SPI_ROUTED), 1u << 4 * cpu,
                   IHI "2.3.1 GICD_IROUTER: an SPI routed to CPU %u is taken there alone", cpu);
@@ -87,28 +85,28 @@ static void test_routes(void)
     set_bit(ISPENDR, SPI_ROUTED);
     tap_expect("taken by", counts(SPI_ROUTED), 0);
     tap_expect("pending", get_bit(ISPENDR, SPI_ROUTED), true);
-    set_route(SPI_ROUTED, cpu_mpidr(2) & AFFINITY_MASK);
+    set_route(SPI_ROUTED, mpidr_of(2) & AFFINITY_MASK);
     tap_expect("rerouted, taken by", counts(SPI_ROUTED), 0x100);
     tap_report(IHI "2.3.1 an SPI routed to nobody stays pending; rerouted, it is taken there");
 
-    set_route(SPI_ROUTED, cpu_mpidr(0) & AFFINITY_MASK);
+    set_route(SPI_ROUTED, mpidr_of(0) & AFFINITY_MASK);
     set_bit(ISPENDR, SPI_ROUTED);
     tap_expect("signalled", signalled(), true);
-    set_route(SPI_ROUTED, cpu_mpidr(3) & AFFINITY_MASK);
+    set_route(SPI_ROUTED, mpidr_of(3) & AFFINITY_MASK);
     tap_expect("signalled, rerouted", signalled(), false);
     tap_expect("taken by", counts(SPI_ROUTED), 0x1000);
     tap_report(IHI "2.3.1 a pending SPI moves when it is rerouted");
 
-    set_route(SPI_ROUTED, cpu_mpidr(0) & AFFINITY_MASK);
+    set_route(SPI_ROUTED, mpidr_of(0) & AFFINITY_MASK);
     set_bit(ISPENDR, SPI_ROUTED);
     tap_expect("IAR", acknowledge(), SPI_ROUTED);
-    set_route(SPI_ROUTED, cpu_mpidr(1) & AFFINITY_MASK);
+    set_route(SPI_ROUTED, mpidr_of(1) & AFFINITY_MASK);
     set_bit(ISPENDR, SPI_ROUTED);
     write_sysreg(icc_pmr_el1, 0xff);
     // What is active here holds back the less urgent SGI that settle() waits for: only here.
     for (uint32_t cpu = 1; cpu < CPUS; cpu++) {
         uint32_t before = taken[cpu][SGI_LAST];
-        gic_send_sgi(SGI_LAST, cpu_mpidr(cpu));
+        gic_send_sgi(SGI_LAST, mpidr_of(cpu));
         while (taken[cpu][SGI_LAST] == before)
             relax();
         tap_expect("taken while it is active here", taken[cpu][SPI_ROUTED], 0);
@@ -197,7 +195,7 @@ void test_affinity_sgis(void)
 
     stop = true;
     for (uint32_t cpu = 1; cpu < CPUS; cpu++) {
-        gic_send_sgi(SGI_A, cpu_mpidr(cpu));
+        gic_send_sgi(SGI_A, mpidr_of(cpu));
         remote_wait(cpu);
     }
     tap_true(true, IHI "4.4 an SGI ends the other CPUs' last WFI");

@@ -19,7 +19,7 @@ static void on_request(uint32_t intid, void *argument)
     uint32_t me = cpu_index(), sender = intid - SGI_REQUEST(0);
     requests[me][sender]++;
     answers[sender][me]++;
-    gic_send_sgi(SGI_ANSWER, cpu_mpidr(sender));
+    gic_send_sgi(SGI_ANSWER, mpidr_of(sender));
 }
 
 static void on_answer(uint32_t intid, void *argument)
@@ -44,7 +44,7 @@ static void finish(void)
 {
     if (__atomic_add_fetch(&finished, 1, __ATOMIC_ACQ_REL) == CPUS)
         for (uint32_t cpu = 0; cpu < CPUS; cpu++)
-            gic_send_sgi(SGI_ANSWER, cpu_mpidr(cpu));
+            gic_send_sgi(SGI_ANSWER, mpidr_of(cpu));
     wait_until(__atomic_load_n(&finished, __ATOMIC_ACQUIRE) == CPUS);
     irq_enable(); // what is less urgent than that SGI
     isb();
@@ -60,7 +60,7 @@ static void ask_and_answer(uint32_t me)
         for (uint32_t other = 0; other < CPUS; other++) {
             if (other == me)
                 continue;
-            gic_send_sgi(SGI_REQUEST(me), cpu_mpidr(other));
+            gic_send_sgi(SGI_REQUEST(me), mpidr_of(other));
             wait_until(answers[me][other] == round);
         }
     }
