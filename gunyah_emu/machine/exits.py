@@ -65,8 +65,7 @@ class Exits(ExitHandler):
             vm.exit(status, "semihosting SYS_EXIT")
         else:
             vm.tell(f"VM '{vm.name}' vCPU {vcpu}: semihosting SYS_EXIT with status {status}")
-            vm.vcpus[vcpu].thread.fault()
-            vm.engine.request_stop()
+            self._machine.platform.vcpu_faulted(vm.vcpus[vcpu])
 
     def _open_semihosting(self, vcpu: int) -> Semihosting:
         vcpus = self._vm.vcpus  # whose thread is there may change

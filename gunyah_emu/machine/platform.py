@@ -123,8 +123,14 @@ class MachinePlatform:
         if thread.exited:
             self._forget(vcpu)
 
+    def vcpu_faulted(self, vcpu: VCpu) -> None:
+        """A vCPU of a VM that a guest made did what it cannot go on from; only a kill comes after that."""
+        vcpu.thread.fault()
+        vcpu.vm.stop(vcpu)
+        self._forget(vcpu)
+
     def _forget(self, vcpu: VCpu) -> None:
-        """The vCPU never executes again: its place is free for another thread."""
+        """The vCPU never executes again: its place is free for another thread, the last one's engine for nobody."""
         vm, thread = vcpu.vm, vcpu.thread
         thread.translate = thread.completed = thread.pending_wakeup = None
         if (gic := controller_of(thread.vic)) is not None:
@@ -134,6 +140,9 @@ class MachinePlatform:
         vm.slots[vcpu.index].interface = None
         vm.engine.callers[vcpu.index] = None
         del vm.vcpus[vcpu.index], self.vcpus[thread]
+        assert thread.addrspace is not None
+        if not vm.vcpus and not vm.configured:
+            self.addrspace_destroyed(thread.addrspace)
 
     def yielded(self, thread: Thread, target: Thread | None) -> None:
         """End the caller's slice; the target runs next where it is ready."""
@@ -197,7 +206,7 @@ class MachinePlatform:
         return None if gic is None else gic.cpu_interfaces[thread.vic_index]
 
     def addrspace_destroyed(self, addrspace: Addrspace) -> None:
-        """Nothing runs in it any more: its engine goes, but not under the feet of a vCPU that just killed itself."""
+        """Nothing runs in it: its engine goes, but not under the feet of a vCPU that just killed itself."""
         vm = self.by_addrspace.pop(addrspace, None)
         if vm is not None:
             assert not vm.vcpus, "a thread keeps its address space"

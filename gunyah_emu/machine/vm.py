@@ -223,7 +223,7 @@ class VirtualMachine:
             self.machine.fatal(message)
         else:
             self.tell(message)
-            vcpu.thread.fault()
+            self.machine.platform.vcpu_faulted(vcpu)
 
     def tell(self, message: str) -> None:
         """Keep a message for the run's outcome, unless guests have already had too many written."""
