@@ -6,6 +6,8 @@ from shutil import copy2
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
+ACCELERATOR = "gunyah_emu/cpu/accelerator"
+SOURCES = ("bus", "calls", "code", "core", "exceptions", "layout", "module", "registers")
 DEMO = Path("guest_images/doorbell_irq")
 
 
@@ -28,14 +30,15 @@ setup(
     ext_modules=[
         Extension(
             "gunyah_emu.cpu._accelerator",
-            ["gunyah_emu/cpu/_accelerator.c"],
+            [f"{ACCELERATOR}/{name}.c" for name in SOURCES],
+            depends=[f"{ACCELERATOR}/core.h"],
             extra_compile_args=[
                 "-O2",
                 "-std=c11",
+                "-fvisibility=hidden",
                 "-Wall",
                 "-Wextra",
                 "-Wno-cast-function-type",
-                "-Wno-missing-field-initializers",
             ],
             optional=True,  # without a compiler the package installs all the same, and takes the portable way
         )

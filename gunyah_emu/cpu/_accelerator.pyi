@@ -19,7 +19,7 @@ class Core:
         contexts: list[bytearray],
         on_call: Callable[[int, int, int], object],
         on_undefined: Callable[[int], bool],
-        on_stage2_fault: Callable[[int, int, int, int], int],
+        on_fetch_fault: Callable[[int, int, int, int], int],
         on_unmapped: Callable[[int, int, int, int, int], int],
     ) -> None: ...
     @property

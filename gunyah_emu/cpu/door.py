@@ -31,9 +31,10 @@ from gunyah_emu.cpu.libunicorn import (
 OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034,
     "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184,
-    "cpu_registers": 54544,
+    "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
+    "hook_opaque": 8,
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
-    "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
+    "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_spsr_el1": 360, "env_far_el1": 1056, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
     "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1": 808,
     "env_tcr_el1": 856, "env_syndrome": 3024,
     "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr": 12032, "env_size": 12600,
@@ -43,7 +44,7 @@ OFFSETS = {
 """Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo."""
 
 _PRIVATE = (
-    "arm_cpu_do_interrupt", "arm_rebuild_hflags", "tlb_flush",
+    "arm_cpu_do_interrupt", "arm_rebuild_hflags", "cpu_loop_exit", "tlb_flush",
     "tb_invalidate_phys_range", "arm_mmu_idx", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
 )  # fmt: skip

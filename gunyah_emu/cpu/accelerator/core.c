@@ -1,0 +1,367 @@
+/* One emulator's run loop, its vCPUs and its life. */
+#include "core.h"
+#include <structmember.h>
+
+/* Keep a callback's exception for run() to raise; the first one wins. */
+void fail(Core *self)
+{
+    if (self->error_type)
+        PyErr_Clear();
+    else
+        PyErr_Fetch(&self->error_type, &self->error_value, &self->error_traceback);
+    stop(self, STOP_REQUESTED);
+}
+
+/* A callback's unsigned 64-bit result.  On a wrong type or range: -1 and a Python error. */
+int as_u64(PyObject *object, uint64_t *value, const char *what)
+{
+    if (!PyLong_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be an int or None, not %.100R", what, object);
+        return -1;
+    }
+    *value = PyLong_AsUnsignedLongLong(object);
+    return *value == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* ---------------------------------------------------------------- vCPUs */
+
+/* Two vCPUs with one translation regime may share the TLB. */
+static int same_regime(const char *a, const char *b)
+{
+    uint64_t sctlr = AT(uint64_t, a, env_sctlr_el1);
+    if (sctlr != AT(uint64_t, b, env_sctlr_el1))
+        return 0;
+    if (!(sctlr & 1))
+        return 1;
+    return AT(uint64_t, a, env_ttbr0_el1) == AT(uint64_t, b, env_ttbr0_el1)
+           && AT(uint64_t, a, env_ttbr1_el1) == AT(uint64_t, b, env_ttbr1_el1)
+           && AT(uint64_t, a, env_tcr_el1) == AT(uint64_t, b, env_tcr_el1);
+}
+
+static void set_line(Core *self)
+{
+    uint32_t *request = &AT(uint32_t, self->cpu, cpu_interrupt_request);
+    *request = self->irq[self->current] ? *request | INTERRUPT_HARD : *request & ~(uint32_t)INTERRUPT_HARD;
+}
+
+/* Rebuild what the emulator derives from registers that were written behind its back. */
+static void refresh(Core *self)
+{
+    if (self->stale[self->current]) {
+        self->stale[self->current] = 0;
+        self->wants_flush = 1;
+        arm_rebuild_hflags(self->env);
+    }
+    if (self->wants_flush) {
+        self->wants_flush = 0;
+        tlb_flush(self->cpu);
+    }
+}
+
+static void swap(Core *self, Py_ssize_t vcpu)
+{
+    if (vcpu != self->current) {
+        char *next = self->contexts[vcpu].buf;
+        if (!same_regime(self->env, next))
+            self->wants_flush = 1;
+        memcpy(self->contexts[self->current].buf, self->env, env_size);
+        memcpy(self->env, next, env_size);
+        AT(uint64_t, self->env, env_exclusive_addr) = ~0ull; /* another vCPU ran: the exclusive monitor is clear */
+        self->current = vcpu;
+        set_line(self);
+    }
+    refresh(self);
+}
+
+/* The emulator sizes its TLB by use, but only when it is flushed, which many a kernel never does: let it grow soon, and
+ * follow later. */
+enum { FIRST_GROWTH = 1000000, LAST_GROWTH = 64000000 };
+
+static void grow_tlb(Core *self)
+{
+    if (self->base >= self->grow_at) {
+        self->wants_flush = 1;
+        self->grow_interval = self->grow_interval ? self->grow_interval * 2 : FIRST_GROWTH;
+        if (self->grow_interval > LAST_GROWTH)
+            self->grow_interval = LAST_GROWTH;
+        self->grow_at = self->base + self->grow_interval;
+    }
+}
+
+/* Until the budget is spent, a callback stops it, or (1) the vCPU waits; -1 with a Python error. */
+static int run_emulator(Core *self)
+{
+    self->block_end = 0;
+    if (AT(uint32_t, self->env, env_pstate) & PSTATE_IL)
+        hold(self);
+    int error = uc_emu_start(self->uc, pc_of(self), 0, 0, 0);
+    release(self);
+    if (self->error_type) {
+        PyErr_Restore(self->error_type, self->error_value, self->error_traceback);
+        self->error_type = self->error_value = self->error_traceback = NULL;
+        return -1;
+    }
+    if (error) {
+        PyErr_Format(PyExc_AssertionError, "the emulator stopped with error %d at 0x%llx", error,
+                     (unsigned long long)pc_of(self));
+        return -1;
+    }
+    return AT(uint32_t, self->cpu, cpu_halted) && !self->irq[self->current];
+}
+
+static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "run takes (vcpu, budget)");
+    Py_ssize_t vcpu = PyLong_AsSsize_t(args[0]);
+    int64_t budget = PyLong_AsLongLong(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    CHECK_VCPU(self, vcpu);
+    if (self->running)
+        return PyErr_Format(PyExc_RuntimeError, "run called from a callback of a run");
+    if (!self->uc)
+        return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
+    self->granted = self->budget = budget < HOLD ? budget : HOLD;
+    self->stop = STOP_BUDGET;
+    if (budget <= 0)
+        return PyLong_FromLong(STOP_BUDGET);
+    grow_tlb(self);
+    swap(self, vcpu);
+    self->running = 1;
+    int waits = run_emulator(self);
+    self->running = 0;
+    if (waits < 0)
+        return NULL;
+    if (waits && self->stop == STOP_BUDGET)
+        self->stop = STOP_WFI;
+    return PyLong_FromLong(self->stop);
+}
+
+static PyObject *Core_set_irq(Core *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "set_irq takes (vcpu, level)");
+    Py_ssize_t vcpu = PyLong_AsSsize_t(args[0]);
+    int level = PyObject_IsTrue(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    CHECK_VCPU(self, vcpu);
+    self->irq[vcpu] = (uint8_t)level;
+    if (vcpu == self->current && self->cpu)
+        set_line(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Core_request_stop(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    stop(self, STOP_REQUESTED);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Core_shorten(Core *self, PyObject *budget)
+{
+    int64_t most = PyLong_AsLongLong(budget);
+    if (most == -1 && PyErr_Occurred())
+        return NULL;
+    shorten(self, most < 0 ? 0 : most);
+    Py_RETURN_NONE;
+}
+
+/* A vCPU's registers were written from outside. */
+static PyObject *Core_touch(Core *self, PyObject *argument)
+{
+    Py_ssize_t vcpu = PyLong_AsSsize_t(argument);
+    if (PyErr_Occurred())
+        return NULL;
+    CHECK_VCPU(self, vcpu);
+    self->stale[vcpu] = 1;
+    if (vcpu == self->current && self->running)
+        refresh(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Core_flush(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->cpu)
+        tlb_flush(self->cpu);
+    Py_RETURN_NONE;
+}
+
+/* ---------------------------------------------------------------- life */
+
+static int Core_init(Core *self, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"uc", "contexts", "on_call", "on_undefined", "on_fetch_fault", "on_unmapped", NULL};
+    unsigned long long uc;
+    PyObject *contexts, *on[4];
+    if (!configured) {
+        PyErr_SetString(PyExc_RuntimeError, "configure() comes first");
+        return -1;
+    }
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "KO!OOOO", names, &uc, &PyList_Type, &contexts, &on[0], &on[1], &on[2], &on[3]))
+        return -1;
+    Py_ssize_t wanted = PyList_GET_SIZE(contexts);
+    if (self->contexts || wanted < 1) {
+        PyErr_SetString(PyExc_ValueError, "a core is made once, for at least one vCPU");
+        return -1;
+    }
+    self->contexts = PyMem_Calloc((size_t)wanted, sizeof(Py_buffer));
+    self->irq = PyMem_Calloc((size_t)wanted, 1);
+    self->stale = PyMem_Calloc((size_t)wanted, 1);
+    if (!self->contexts || !self->irq || !self->stale) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (; self->vcpus < wanted; self->vcpus++) {
+        Py_buffer *context = &self->contexts[self->vcpus];
+        if (PyObject_GetBuffer(PyList_GET_ITEM(contexts, self->vcpus), context, PyBUF_WRITABLE) < 0)
+            return -1;
+        if ((size_t)context->len < env_size) {
+            PyBuffer_Release(context);
+            PyErr_SetString(PyExc_ValueError, "a context is too small");
+            return -1;
+        }
+    }
+    self->uc = (char *)(uintptr_t)uc;
+    self->cpu = AT(char *, self->uc, uc_cpu);
+    self->env = AT(char *, self->cpu, cpu_env);
+    AT(uint8_t, self->uc, uc_no_exit_request) = 1; /* stop between blocks only: faster, and no store is made twice */
+    watch_exception_returns(self);
+    self->on_call = Py_NewRef(on[0]);
+    self->on_undefined = Py_NewRef(on[1]);
+    self->on_fetch_fault = Py_NewRef(on[2]);
+    self->on_unmapped = Py_NewRef(on[3]);
+    self->call_link = -1;
+    return 0;
+}
+
+static int Core_traverse(Core *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->calls);
+    Py_VISIT(self->callers);
+    Py_VISIT(self->on_call);
+    Py_VISIT(self->on_undefined);
+    Py_VISIT(self->on_fetch_fault);
+    Py_VISIT(self->on_unmapped);
+    Py_VISIT(self->readers);
+    Py_VISIT(self->writers);
+    for (Py_ssize_t i = 0; i < self->device_count; i++) {
+        Py_VISIT(self->devices[i].read);
+        Py_VISIT(self->devices[i].write);
+    }
+    return 0;
+}
+
+static int Core_clear(Core *self)
+{
+    drop_devices(self);
+    Py_CLEAR(self->calls);
+    Py_CLEAR(self->argument_counts);
+    Py_CLEAR(self->callers);
+    Py_CLEAR(self->on_call);
+    Py_CLEAR(self->on_undefined);
+    Py_CLEAR(self->on_fetch_fault);
+    Py_CLEAR(self->on_unmapped);
+    Py_CLEAR(self->readers);
+    Py_CLEAR(self->writers);
+    return 0;
+}
+
+/* The emulator goes: keep its CPU state where the swapped-out vCPUs are, and let everything of Python's go. */
+static PyObject *Core_close(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->running)
+        return PyErr_Format(PyExc_RuntimeError, "close called from a callback of a run");
+    if (self->uc) {
+        memcpy(self->contexts[self->current].buf, self->env, env_size);
+        self->uc = self->cpu = NULL;
+        self->env = self->contexts[self->current].buf;
+        Core_clear(self);
+    }
+    Py_RETURN_NONE;
+}
+
+static void Core_dealloc(Core *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Core_clear(self);
+    drop_windows(self);
+    for (Py_ssize_t i = 0; i < self->vcpus; i++)
+        PyBuffer_Release(&self->contexts[i]);
+    PyMem_Free(self->contexts);
+    PyMem_Free(self->irq);
+    PyMem_Free(self->stale);
+    PyMem_Free(self->slots);
+    PyMem_Free(self->trapped);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+/* ---------------------------------------------------------------- what Python sees */
+
+static PyObject *Core_get_retired(Core *self, void *Py_UNUSED(closure)) { return PyLong_FromLongLong(retired(self)); }
+
+static PyObject *Core_get_now(Core *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(self->base + (uint64_t)retired(self));
+}
+
+static PyObject *Core_get_first(Core *self, void *Py_UNUSED(closure))
+{
+    return Py_BuildValue("KKKK", (unsigned long long)self->first[0], (unsigned long long)self->first[1],
+                         (unsigned long long)self->first[2], (unsigned long long)self->first[3]);
+}
+
+static PyGetSetDef getset[] = {
+    {"retired", (getter)Core_get_retired, NULL, "instructions charged by the last run, or by this one so far", NULL},
+    {"now", (getter)Core_get_now, NULL, "base + retired", NULL},
+    {"first_exception", (getter)Core_get_first, NULL, "(number, syndrome, ELR, FAR) of the exception that a loop began with", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"base", T_ULONGLONG, offsetof(Core, base), 0, "instructions before this run"},
+    {"current", T_PYSSIZET, offsetof(Core, current), READONLY, "the vCPU that is swapped in"},
+    {"running", T_INT, offsetof(Core, running), READONLY, "whether run() is on the stack"},
+    {NULL, 0, 0, 0, NULL},
+};
+
+#define FAST(function) (PyCFunction)(void (*)(void))function
+
+static PyMethodDef methods[] = {
+    {"run", FAST(Core_run), METH_FASTCALL, "run(vcpu, budget) -> why it stopped"},
+    {"set_irq", FAST(Core_set_irq), METH_FASTCALL, "set_irq(vcpu, level)"},
+    {"request_stop", (PyCFunction)Core_request_stop, METH_NOARGS, "stop at the next block"},
+    {"shorten", (PyCFunction)Core_shorten, METH_O, "leave at most this much budget"},
+    {"complete", (PyCFunction)Core_complete, METH_VARARGS, "complete(vcpu, results): results of a call that blocked"},
+    {"touch", (PyCFunction)Core_touch, METH_O, "this vCPU's registers were written from outside"},
+    {"flush", (PyCFunction)Core_flush, METH_NOARGS, "drop all cached translations of addresses"},
+    {"close", (PyCFunction)Core_close, METH_NOARGS, "the emulator is about to be freed"},
+    {"set_calls", (PyCFunction)Core_set_calls, METH_VARARGS, "the hypercall table and its register convention"},
+    {"set_devices", (PyCFunction)Core_set_devices, METH_O, "[(base, size, read, write), ...]"},
+    {"set_registers", (PyCFunction)Core_set_registers, METH_VARARGS, "readers and writers by vCPU and slot"},
+    {"replace", (PyCFunction)Core_replace, METH_VARARGS, "put a slot in the place of the emulator's own register"},
+    {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, RAM number"},
+    {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
+    {"obey", (PyCFunction)Core_obey, METH_VARARGS, "carry out an instruction cache maintenance operation; False if there is none"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "One emulator's run loop."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, Core_init},
+    {Py_tp_dealloc, Core_dealloc},
+    {Py_tp_traverse, Core_traverse},
+    {Py_tp_clear, Core_clear},
+    {Py_tp_methods, methods},
+    {Py_tp_members, members},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+PyType_Spec Core_spec = {
+    "gunyah_emu.cpu._accelerator.Core", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};

@@ -1,0 +1,251 @@
+/* The fast way's hot path: counts blocks, answers guest exceptions and hands hypercalls to Python.
+ *
+ * Unicorn calls two hooks.  on_block runs at the start of every translated block and keeps the budget; on_interrupt runs
+ * at every exception of the guest and decides who answers it: the hypercall table, a system register, a device, or the
+ * guest itself, by the emulator's own architectural exception entry.
+ *
+ * What is private to a Unicorn build comes in as data: configure() receives structure offsets and function addresses from
+ * door.py, which has checked them.  Nothing here includes a header of Unicorn or QEMU or links against either.
+ *
+ * The interpreter lock is held throughout run(): a guest runs in bounded slices, and a callback costs no lock traffic.
+ *
+ * Accounting.  A block is charged in full when it starts.  An exception in its middle gives back what did not run, so that
+ * `retired` is exact whenever Python can see it; the trapping instruction itself counts as retired.  An exception outside
+ * a block (a fetch that aborts) costs one, so that a guest that does nothing but fault still spends its budget.
+ */
+#ifndef GUNYAH_EMU_CORE_H
+#define GUNYAH_EMU_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---------------------------------------------------------------- what door.py tells us (layout.c) */
+
+#define OFFSETS(X)                                                                                                   \
+    X(uc_cpu) X(uc_no_exit_request)                                                              \
+    X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)                        \
+    X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function) X(hook_opaque)                                   \
+    X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
+    X(env_spsr_el1) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
+    X(env_tcr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
+    X(register_type) X(register_opaque) X(register_readfn) X(register_writefn)
+
+#define FUNCTIONS(X)                                                                                                 \
+    X(int, uc_emu_start, (void *, uint64_t, uint64_t, uint64_t, size_t))                                             \
+    X(int, uc_emu_stop, (void *))                                                                                    \
+    X(int, uc_vmem_read, (void *, uint64_t, uint32_t, void *, size_t))                                               \
+    X(void, arm_cpu_do_interrupt, (void *))                                                                          \
+    X(void, arm_rebuild_hflags, (void *))                                                                            \
+    X(uint32_t, arm_mmu_idx, (void *))                                                                               \
+    X(void, cpu_loop_exit, (void *))                                                                                 \
+    X(char *, get_arm_cp_reginfo, (void *, uint32_t))                                                                \
+    X(void, tb_invalidate_phys_range, (void *, uint64_t, uint64_t))                                                  \
+    X(void, tlb_flush, (void *))                                                                                     \
+    X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))
+
+#define DECLARE_OFFSET(name) extern size_t name;
+OFFSETS(DECLARE_OFFSET)
+#define DECLARE_FUNCTION(result, name, arguments) extern result(*name) arguments;
+FUNCTIONS(DECLARE_FUNCTION)
+extern uint64_t stage2_tables; /* where our emulators' stage 2 tables are: what tells them from other people's */
+extern int configured;
+
+#define AT(type, base, offset) (*(type *)((char *)(base) + (offset)))
+
+/* The emulator's numbers of exceptions and its flags. */
+enum { EXCP_UDEF = 1, EXCP_SVC = 2, EXCP_PREFETCH_ABORT = 3, EXCP_DATA_ABORT = 4, EXCP_BKPT = 7, EXCP_HVC = 11, EXCP_SMC = 13 };
+enum { INTERRUPT_HARD = 2, PROTECTION_EXECUTE = 4 };
+
+/* Arm ARM D17.2.37, ESR_EL1. */
+enum { EC_ILLEGAL_STATE = 0x0e, EC_SYSTEM_REGISTER = 0x18, EC_SVE = 0x19, EC_INSTRUCTION_ABORT = 0x20,
+       EC_PC_ALIGNMENT = 0x22, EC_DATA_ABORT = 0x24 };
+enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, ISS = (1 << 25) - 1 };
+enum { SYNC_EXTERNAL = 0x10 };
+#define IL (1u << 25)
+#define PSTATE_IL (1u << 20)
+
+/* Why run() returned: the values of engine.Stop. */
+enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP };
+
+/* ---------------------------------------------------------------- one emulator */
+
+typedef struct {
+    uint64_t base, size;
+    PyObject *read, *write;
+} Device;
+
+/* Memory of the guest's: where it is in ours, and its number in the emulator's list of RAM, by which it knows translated
+ * blocks. */
+typedef struct {
+    char *host;
+    uint64_t size, ram;
+    uint64_t *marks; /* by page: what it held when its code was last known to be good, 0: unknown */
+} Window;
+
+typedef struct {
+    Py_ssize_t window;
+    uint64_t page;
+} CodePage;
+
+struct Core;
+typedef struct {
+    struct Core *core;
+    Py_ssize_t index;
+} Slot; /* what a replaced register of the emulator finds its way back by */
+
+typedef struct Core {
+    PyObject_HEAD
+    char *uc, *cpu, *env;
+    int64_t budget;     /* what is left of this run; at 0, the block hook stops in front of the next block */
+    int64_t granted;    /* retired == granted - budget, whoever shortens the run */
+    uint64_t block_end; /* where the running block ends; 0 when an exception has settled it */
+    uint64_t base;      /* instructions before this run: the virtual clock */
+    Py_ssize_t vcpus, current;
+    int running, stop, wants_flush;
+    int on_hold; /* the next block takes the slow path: see hold() */
+    uint64_t grow_at, grow_interval; /* when to let the emulator's TLB grow */
+    uint8_t *irq, *stale; /* per vCPU: the IRQ line; whether registers were changed behind the emulator's back */
+    Py_buffer *contexts;
+    PyObject *error_type, *error_value, *error_traceback;
+    /* hypercalls (calls.c) */
+    PyObject *calls, *argument_counts, *callers;
+    unsigned long call_base;
+    uint64_t call_cleared; /* bit n: xn is zeroed beside the results */
+    int call_results, call_link;
+    /* system registers (registers.c): per vCPU a row of callables, by slot */
+    PyObject *readers, *writers;
+    Slot *slots;
+    uint8_t *trapped; /* slot + 1 by op0[0] op1 CRn CRm op2; 0: not ours */
+    /* the bus (bus.c) */
+    Device *devices;
+    Py_ssize_t device_count, last_device;
+    /* translated code (code.c) */
+    Window *windows;
+    CodePage *code;
+    Py_ssize_t window_count, code_count, code_room;
+    /* everything else that Python answers */
+    PyObject *on_call, *on_undefined, *on_fetch_fault, *on_unmapped;
+    /* the exception that a loop began with: number, syndrome, ELR, FAR, and where it led */
+    uint64_t first[4], first_vector;
+    int64_t first_retired;
+} Core;
+
+#define HOLD ((int64_t)1 << 62)
+
+static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_x); }
+static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
+static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
+static inline int64_t retired(Core *self) { return self->granted - self->budget; }
+static inline int64_t left(Core *self) { return self->budget + (self->on_hold ? HOLD : 0); }
+
+/* Make the next block take the slow path, whatever budget there is. */
+static inline void hold(Core *self)
+{
+    if (!self->on_hold) {
+        self->on_hold = 1;
+        self->budget -= HOLD;
+        self->granted -= HOLD;
+    }
+}
+
+static inline void release(Core *self)
+{
+    if (self->on_hold) {
+        self->on_hold = 0;
+        self->budget += HOLD;
+        self->granted += HOLD;
+    }
+}
+
+/* Leave at most `most` of the budget, without changing what has been retired. */
+static inline void shorten(Core *self, int64_t most)
+{
+    int64_t surplus = left(self) - most;
+    if (surplus > 0) {
+        self->granted -= surplus;
+        self->budget -= surplus;
+    }
+}
+
+static inline void stop(Core *self, int reason)
+{
+    if (self->stop < reason)
+        self->stop = reason;
+    shorten(self, 0);
+}
+
+/* Give back the part of the running block that lies at and behind next_pc; outside a block, charge one. */
+static inline void settle(Core *self, uint64_t next_pc)
+{
+    if (self->block_end) {
+        uint64_t rest = (self->block_end - next_pc) >> 2;
+        if (rest <= 1024)
+            self->budget += (int64_t)rest;
+        self->block_end = 0;
+    } else {
+        self->budget -= 1;
+    }
+}
+
+/* The trapped instruction has been performed: go on behind it. */
+static inline void step_over(Core *self)
+{
+    AT(uint64_t, self->env, env_pc) += 4;
+    AT(uint32_t, self->env, env_btype) = 0;
+}
+
+static inline uint32_t instruction_at(Core *self, uint64_t pc)
+{
+    uint32_t instruction = 0;
+    uc_vmem_read(self->uc, pc, PROTECTION_EXECUTE, &instruction, sizeof instruction);
+    return instruction;
+}
+
+#define CHECK_VCPU(self, vcpu)                                                                                       \
+    if ((vcpu) < 0 || (vcpu) >= (self)->vcpus)                                                                       \
+    return PyErr_Format(PyExc_IndexError, "vCPU must be 0..%zd, not %zd", (self)->vcpus - 1, (vcpu))
+
+/* core.c */
+void fail(Core *self);
+int as_u64(PyObject *object, uint64_t *value, const char *what);
+extern PyType_Spec Core_spec;
+
+/* exceptions.c */
+void on_block(void *uc, uint64_t address, uint32_t size, void *user);
+void on_interrupt(void *uc, uint32_t number, void *user);
+void watch_exception_returns(Core *self);
+int floating_point_target_el(void *env, int el);
+void deliver(Core *self, uint32_t number);
+void deliver_undefined(Core *self);
+void deliver_external_abort(Core *self, uint32_t number, uint32_t iss);
+
+/* calls.c */
+void call(Core *self, uint32_t number);
+PyObject *Core_set_calls(Core *self, PyObject *args);
+PyObject *Core_complete(Core *self, PyObject *args);
+
+/* registers.c */
+int trap_to_el2(void *env, const void *info, int is_read);
+void trapped_register(Core *self, uint32_t syndrome);
+PyObject *Core_set_registers(Core *self, PyObject *args);
+PyObject *Core_replace(Core *self, PyObject *args);
+
+/* bus.c */
+void stage2_data_abort(Core *self, uint32_t syndrome);
+void stage2_instruction_abort(Core *self, uint32_t syndrome);
+PyObject *Core_set_devices(Core *self, PyObject *list);
+void drop_devices(Core *self);
+PyObject *fill_descriptors(PyObject *module, PyObject *args);
+
+/* code.c */
+PyObject *Core_add_window(Core *self, PyObject *args);
+PyObject *Core_note_code(Core *self, PyObject *address);
+PyObject *Core_obey(Core *self, PyObject *args);
+void drop_windows(Core *self);
+
+/* layout.c */
+PyObject *configure(PyObject *module, PyObject *args);
+
+#endif
