@@ -160,6 +160,12 @@ class Machine:
             self.messages += [
                 f"VM '{vm.name}' waits and nothing can wake it" for vm in self.vms if vm.exit_status is None
             ]
+        if reason is not Reason.UNTIL:
+            self.messages += [
+                f"VM '{vm.name}': its script still waits for {vm.script.waits_for.decode(errors='replace')!r}"
+                for vm in self.vms
+                if vm.script is not None and vm.script.waits_for is not None
+            ]
         messages, self.messages[:] = tuple(self.messages), ()
         events = () if self._memory_sink is None else tuple(self._memory_sink.events)
         return Outcome(reason, status, self.clock.instructions, self.clock.now(), messages, events)
