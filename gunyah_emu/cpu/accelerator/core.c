@@ -92,10 +92,7 @@ static void grow_tlb(Core *self)
 static int run_emulator(Core *self)
 {
     self->block_end = 0;
-    if (AT(uint32_t, self->env, env_pstate) & PSTATE_IL)
-        hold(self);
     int error = uc_emu_start(self->uc, pc_of(self), 0, 0, 0);
-    release(self);
     if (self->error_type) {
         PyErr_Restore(self->error_type, self->error_value, self->error_traceback);
         self->error_type = self->error_value = self->error_traceback = NULL;
@@ -122,7 +119,7 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
         return PyErr_Format(PyExc_RuntimeError, "run called from a callback of a run");
     if (!self->uc)
         return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
-    self->granted = self->budget = budget < HOLD ? budget : HOLD;
+    self->granted = self->budget = budget;
     self->stop = STOP_BUDGET;
     if (budget <= 0)
         return PyLong_FromLong(STOP_BUDGET);
@@ -227,7 +224,8 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->cpu = AT(char *, self->uc, uc_cpu);
     self->env = AT(char *, self->cpu, cpu_env);
     AT(uint8_t, self->uc, uc_no_exit_request) = 1; /* stop between blocks only: faster, and no store is made twice */
-    watch_exception_returns(self);
+    self->pstate = &AT(uint32_t, self->env, env_pstate);
+    silence_pmu(self);
     self->on_call = Py_NewRef(on[0]);
     self->on_undefined = Py_NewRef(on[1]);
     self->on_fetch_fault = Py_NewRef(on[2]);

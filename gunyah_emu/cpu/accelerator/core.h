@@ -26,9 +26,9 @@
 #define OFFSETS(X)                                                                                                   \
     X(uc_cpu) X(uc_no_exit_request)                                                              \
     X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)                        \
-    X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function) X(hook_opaque)                                   \
+    X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
-    X(env_spsr_el1) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
+    X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
     X(env_tcr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
     X(register_type) X(register_opaque) X(register_readfn) X(register_writefn)
 
@@ -98,13 +98,13 @@ typedef struct {
 typedef struct Core {
     PyObject_HEAD
     char *uc, *cpu, *env;
+    const uint32_t *pstate; /* of the vCPU that is swapped in */
     int64_t budget;     /* what is left of this run; at 0, the block hook stops in front of the next block */
     int64_t granted;    /* retired == granted - budget, whoever shortens the run */
     uint64_t block_end; /* where the running block ends; 0 when an exception has settled it */
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
-    int on_hold; /* the next block takes the slow path: see hold() */
     uint64_t grow_at, grow_interval; /* when to let the emulator's TLB grow */
     uint8_t *irq, *stale; /* per vCPU: the IRQ line; whether registers were changed behind the emulator's back */
     Py_buffer *contexts;
@@ -132,37 +132,15 @@ typedef struct Core {
     int64_t first_retired;
 } Core;
 
-#define HOLD ((int64_t)1 << 62)
-
 static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_x); }
 static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
 static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
 static inline int64_t retired(Core *self) { return self->granted - self->budget; }
-static inline int64_t left(Core *self) { return self->budget + (self->on_hold ? HOLD : 0); }
-
-/* Make the next block take the slow path, whatever budget there is. */
-static inline void hold(Core *self)
-{
-    if (!self->on_hold) {
-        self->on_hold = 1;
-        self->budget -= HOLD;
-        self->granted -= HOLD;
-    }
-}
-
-static inline void release(Core *self)
-{
-    if (self->on_hold) {
-        self->on_hold = 0;
-        self->budget += HOLD;
-        self->granted += HOLD;
-    }
-}
 
 /* Leave at most `most` of the budget, without changing what has been retired. */
 static inline void shorten(Core *self, int64_t most)
 {
-    int64_t surplus = left(self) - most;
+    int64_t surplus = self->budget - most;
     if (surplus > 0) {
         self->granted -= surplus;
         self->budget -= surplus;
@@ -215,7 +193,7 @@ extern PyType_Spec Core_spec;
 /* exceptions.c */
 void on_block(void *uc, uint64_t address, uint32_t size, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
-void watch_exception_returns(Core *self);
+void silence_pmu(Core *self);
 int floating_point_target_el(void *env, int el);
 void deliver(Core *self, uint32_t number);
 void deliver_undefined(Core *self);

@@ -13,14 +13,14 @@ static void raise_at_block(Core *self, uint32_t syndrome)
     cpu_loop_exit(self->cpu); /* to on_interrupt; does not return */
 }
 
-static void on_block_slowly(Core *self, uint64_t address, uint32_t size)
+/* Something is special about this block: the budget is spent, or it must not run. */
+static __attribute__((noinline, cold)) void on_special_block(Core *self, uint64_t address, uint32_t size)
 {
-    release(self);
     if (self->budget <= 0) {
         uc_emu_stop(self->uc); /* takes effect in front of this block, which is therefore not charged */
         return;
     }
-    if (AT(uint32_t, self->env, env_pstate) & PSTATE_IL)
+    if (*self->pstate & PSTATE_IL)
         raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
     if (address & 3)
         raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
@@ -28,38 +28,28 @@ static void on_block_slowly(Core *self, uint64_t address, uint32_t size)
     self->block_end = address + size;
 }
 
+/* Unicorn takes neither the Illegal Execution state exception nor the PC alignment fault (Arm ARM D1.3.4), so we look. */
 void on_block(void *Py_UNUSED(uc), uint64_t address, uint32_t size, void *user)
 {
     Core *self = user;
-    if (__builtin_expect(self->budget <= 0 || address & 3, 0)) {
-        on_block_slowly(self, address, size);
+    if (__builtin_expect(self->budget <= 0 || address & 3 || *self->pstate & PSTATE_IL, 0)) {
+        on_special_block(self, address, size);
         return;
     }
     self->budget -= size >> 2;
     self->block_end = address + size;
 }
 
-/* Runs in front of every change of exception level.  Unicorn does not take the Illegal Execution state exception (Arm ARM
- * D1.3.4): where a return might lead to one, the next block looks. */
-static void before_el_change(void *Py_UNUSED(cpu), void *user)
-{
-    Core *self = user;
-    uint64_t spsr = AT(uint64_t, self->env, env_spsr_el1), mode = spsr & 0x1f;
-    if (spsr & PSTATE_IL || (mode != 0 && mode != 4 && mode != 5))
-        hold(self);
-}
+static void no_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
 
-static void after_el_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
-
-/* The emulator calls lists of functions around a change of exception level.  Each holds one, which turns its PMU's counters
- * on and off by the host's clock; ours is another (identity.py), so their places are free. */
-void watch_exception_returns(Core *self)
+/* Around each change of exception level the emulator turns its PMU's counters on and off, by the host's clock.  Our PMU is
+ * another (identity.py). */
+void silence_pmu(Core *self)
 {
     char *before = AT(char *, self->cpu, cpu_before_el_change), *after = AT(char *, self->cpu, cpu_after_el_change);
     if (before && after) {
-        AT(void *, before, hook_function) = (void *)before_el_change;
-        AT(void *, before, hook_opaque) = self;
-        AT(void *, after, hook_function) = (void *)after_el_change;
+        AT(void *, before, hook_function) = (void *)no_change;
+        AT(void *, after, hook_function) = (void *)no_change;
     }
 }
 
@@ -198,6 +188,6 @@ void on_interrupt(void *uc, uint32_t number, void *user)
                      (unsigned long long)pc_of(self));
         fail(self);
     }
-    if (left(self) <= 0)
+    if (self->budget <= 0)
         uc_emu_stop(uc);
 }
