@@ -249,17 +249,22 @@ class FastEngine(Engine):
         self._stage2.map(region.ipa, physical, region.size, writable=region.writable, executable=region.executable)
 
     def _window(self, region: Ram) -> _Window:
-        """Where the emulator sees this memory; pieces of one buffer that was mapped whole share a window."""
+        """Where the emulator sees this memory: all pieces of a buffer through one window, as windows stay."""
         export, host = _host_address(region.memory)
         for window in self._windows:
             if window.host <= host and host + region.size <= window.host + window.size:
                 return window
-        window = _Window(export, host, self._next_physical, region.size)
-        self._next_physical += region.size
+        size = region.size
+        buffer = memoryview(region.memory.obj).cast("B")
+        whole_export, start = _host_address(buffer)
+        if (len(buffer) | host - start) % 4096 == 0:
+            export, host, size = whole_export, start, len(buffer)
+        window = _Window(export, host, self._next_physical, size)
+        self._next_physical += size
         assert self._next_physical <= 2 * TABLES
         self._uc.map(window.physical, window.size, host)
         self._windows.append(window)
-        self.core.add_window(host, region.size, self._door.ram_number(self._uc, host))
+        self.core.add_window(host, size, self._door.ram_number(self._uc, host))
         return window
 
     def _unmap(self, region: Ram, start: int, end: int) -> None:

@@ -22,7 +22,9 @@ TABLES = 1 << IPA_BITS
 """Where the tables lie in the emulator's physical memory; RAM is below, and no IPA maps here, so no guest can reach
 them."""
 
-_RESERVED = 64 << 20  # address space for 32 GiB worth of RAM; only what is used gets memory
+_RESERVED = 130 << 20
+"""Address space for tables of 64 GiB, all that a hypervisor's guest can map; only what is used gets memory."""
+
 _PAGE, _TABLE_SPAN, _LEVEL1_SPAN = 4096, 2 << 20, 1 << 30
 _VALID_TABLE = 3
 _PAGE_VALID, _MEMATTR_NORMAL, _READ, _WRITE, _INNER_SHAREABLE, _ACCESSED = 3, 0xF << 2, 1 << 6, 1 << 7, 3 << 8, 1 << 10
