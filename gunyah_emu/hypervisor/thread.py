@@ -13,22 +13,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from gunyah_emu.abi.errors import (
-    ADDR_OVERFLOW,
-    ARGUMENT_INVALID,
-    BUSY,
-    DENIED,
-    FAILURE,
-    NOMEM,
-    OBJECT_CONFIG,
-    OK,
-)
+from gunyah_emu.abi.errors import ARGUMENT_INVALID, BUSY, DENIED, FAILURE, NOMEM, OBJECT_CONFIG, OK
 from gunyah_emu.abi.rights import ThreadRights
 from gunyah_emu.hypervisor.addrspace import MAX_THREADS, Addrspace
 from gunyah_emu.hypervisor.fatal import HypervisorFatal
-from gunyah_emu.hypervisor.memory import ADDRESS_LIMIT, PAGE_MASK, PAGE_SIZE
+from gunyah_emu.hypervisor.guest_memory import GuestMemory
 from gunyah_emu.hypervisor.mpidr import DEFAULT_MAPPING
 from gunyah_emu.hypervisor.object import ACTIVE, HypervisorObject
+from gunyah_emu.hypervisor.run_state import (
+    BLOCK_FAULT,
+    BLOCK_PROXY,
+    BLOCK_VMMIO,
+    BLOCK_WFI,
+    RUN_READY,
+    VmmioAccess,
+    run_state,
+)
+
+# What PSCI and the machine ask a thread about: part of this module's interface.
+from gunyah_emu.hypervisor.run_state import BLOCK_OFF as BLOCK_OFF
+from gunyah_emu.hypervisor.run_state import BLOCK_SUSPEND as BLOCK_SUSPEND
 from gunyah_emu.hypervisor.virq import VirqSource
 
 if TYPE_CHECKING:
@@ -38,13 +42,6 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.vdevice import Vdevice
     from gunyah_emu.hypervisor.vic import Vic
     from gunyah_emu.hypervisor.vpm_group import VpmGroup
-
-BLOCK_OFF: Final = 1 << 0
-BLOCK_SUSPEND: Final = 1 << 1
-BLOCK_WFI: Final = 1 << 2
-BLOCK_FAULT: Final = 1 << 3
-BLOCK_VMMIO: Final = 1 << 4
-BLOCK_PROXY: Final = 1 << 5
 
 CORES: Final = 8
 """Of the recorded machine; also the limit of a vpm group."""
@@ -73,18 +70,7 @@ MPIDR_UNIPROCESSOR: Final = 1 << 31 | 1 << 30
 _STATE_TYPE_POWERDOWN: Final = 1 << 16
 
 
-class VmmioAccess:
-    """An access that a proxy scheduler has to answer: IPA, bytes, the value written (`None`: a read)."""
-
-    __slots__ = ("ipa", "size", "value")
-
-    def __init__(self, ipa: int, size: int, value: int | None) -> None:
-        self.ipa = ipa
-        self.size = size
-        self.value = value
-
-
-class Thread(HypervisorObject):
+class Thread(HypervisorObject, GuestMemory):
     """A vCPU.
 
     Arguments:
@@ -442,129 +428,16 @@ class Thread(HypervisorObject):
 
     def end_run(self) -> tuple[int, int, int, int]:
         """Its proxy scheduler has the word again: the run state and the state data."""
-        result = (RUN_READY, 0, 0, 0) if self.runnable else self.run_state()
+        result = (RUN_READY, 0, 0, 0) if self.runnable else run_state(self)
         self.last_run_state = result[0]
         self.blocks |= BLOCK_PROXY
         return result
-
-    def run_state(self) -> tuple[int, int, int, int]:
-        """Why it does not execute: a vcpu_run_state and its three words of data."""
-        if self.exited:
-            return RUN_POWERED_OFF, 1, 0, 0
-        blocks = self.blocks
-        access = self.vmmio
-        if blocks & BLOCK_VMMIO and access is not None:
-            if access.value is None:
-                return RUN_VMMIO_READ, access.ipa, access.size, 0
-            return RUN_VMMIO_WRITE, access.ipa, access.size, access.value
-        if blocks & BLOCK_WFI:
-            return RUN_EXPECTS_WAKEUP, 0, WAKEUP_FROM_WFI, 0
-        if self.reset_request is not None:
-            return RUN_SYSTEM_RESET, *self.reset_request, 0
-        if blocks & BLOCK_SUSPEND:
-            return RUN_EXPECTS_WAKEUP, self.suspend_state, WAKEUP_FROM_CPU_SUSPEND, 0
-        if blocks & BLOCK_FAULT:
-            return RUN_FAULT, 0, 0, 0
-        return (RUN_POWERED_OFF if blocks & BLOCK_OFF else RUN_BLOCKED), 0, 0, 0
 
     def complete(self, results: tuple[int, ...]) -> None:
         """Results of a call that had blocked this thread, as the native encoding returns them."""
         if self.completed is not None and not self.exited:
             self.completed(results)
 
-    # Memory, as its EL1 sees it
-
-    def read_memory(self, va: int, size: int) -> bytes | None:
-        """Bytes of the caller's memory through its stage 1 and 2; `None` where any of it is not readable.
-
-        Raises:
-            HypervisorFatal: a device or nothing at all is mapped there.
-
-        """
-        addrspace = self.addrspace
-        if addrspace is None:
-            return None
-        translate = self.translate
-        if translate is None:
-            return addrspace.read(va, size)
-        if (va & PAGE_MASK) + size <= PAGE_SIZE:
-            ipa = translate(va, False)
-            return None if ipa is None else addrspace.read(ipa, size)
-        parts: list[bytes] = []
-        for start, length in _pages(va, size):
-            ipa = translate(start, False)
-            part = None if ipa is None else addrspace.read(ipa, length)
-            if part is None:
-                return None
-            parts.append(part)
-        return b"".join(parts)
-
-    def write_memory(self, va: int, data: bytes) -> int:
-        """Write to the caller's memory; how many bytes were written before a hole.
-
-        Raises:
-            HypervisorFatal: a device or nothing at all is mapped there.
-
-        """
-        addrspace = self.addrspace
-        if addrspace is None:
-            return 0
-        translate = self.translate
-        if translate is None:
-            return addrspace.write(va, data)
-        if (va & PAGE_MASK) + len(data) <= PAGE_SIZE:
-            ipa = translate(va, True)
-            return 0 if ipa is None else addrspace.write(ipa, data)
-        done = 0
-        for start, length in _pages(va, len(data)):
-            ipa = translate(start, True)
-            if ipa is None:
-                break
-            count = addrspace.write(ipa, data[done : done + length])
-            done += count
-            if count < length:
-                break
-        return done
-
-    def read_error(self, va: int, size: int) -> int:
-        """Why `read_memory` gave nothing: ADDR_OVERFLOW, ARGUMENT_INVALID (stage 1), ADDR_INVALID, DENIED (stage 2)."""
-        if va + size > ADDRESS_LIMIT:
-            return ADDR_OVERFLOW
-        addrspace = self.addrspace
-        assert addrspace is not None
-        for start, _ in _pages(va, size):
-            ipa = start if self.translate is None else self.translate(start, False)
-            if ipa is None:
-                return ARGUMENT_INVALID
-            error = addrspace.access_error(ipa)
-            if error:
-                return error
-        return OK
-
-
-RUN_READY: Final = 0
-RUN_EXPECTS_WAKEUP: Final = 1
-RUN_POWERED_OFF: Final = 2
-RUN_BLOCKED: Final = 3
-RUN_VMMIO_READ: Final = 4
-RUN_VMMIO_WRITE: Final = 5
-RUN_FAULT: Final = 6
-RUN_SYSTEM_RESET: Final = 0x100
-
-WAKEUP_FROM_WFI: Final = 1
-WAKEUP_FROM_CPU_SUSPEND: Final = 2
-
 
 def _no_level() -> bool:
     return False
-
-
-def _pages(va: int, size: int) -> list[tuple[int, int]]:
-    """A range cut at page boundaries, as (address, bytes)."""
-    pieces: list[tuple[int, int]] = []
-    end = va + size
-    while va < end:
-        stop = min((va & ~PAGE_MASK) + PAGE_SIZE, end)
-        pieces.append((va, stop - va))
-        va = stop
-    return pieces

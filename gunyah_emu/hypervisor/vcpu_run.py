@@ -12,15 +12,15 @@ from gunyah_emu.abi.declare import hypercall
 from gunyah_emu.abi.errors import BUSY, DENIED, OK
 from gunyah_emu.abi.rights import ThreadRights
 from gunyah_emu.abi.types import Register, Results
-from gunyah_emu.hypervisor.thread import (
+from gunyah_emu.hypervisor.run_state import (
     BLOCK_PROXY,
     BLOCK_VMMIO,
-    OPTION_PINNED,
     RUN_BLOCKED,
     RUN_VMMIO_READ,
     RUN_VMMIO_WRITE,
-    Thread,
+    run_state,
 )
+from gunyah_emu.hypervisor.thread import OPTION_PINNED, Thread
 
 
 @hypercall(0x6065)
@@ -116,5 +116,5 @@ def vcpu_run_check(
     """
     if cap_id.runnable:
         return BUSY
-    state = cap_id.run_state()
+    state = run_state(cap_id)
     return BUSY if state[0] == RUN_BLOCKED else OK, *state
