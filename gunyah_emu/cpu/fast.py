@@ -15,7 +15,7 @@ from typing import cast
 from gunyah_emu.cpu import _accelerator
 from gunyah_emu.cpu.door import OFFSETS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
-from gunyah_emu.cpu.engine import STOPS, CallTable, Engine, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
 from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
 from gunyah_emu.cpu.registers import DAIF, NZCV, PSTATE_EL1H_MASKED, SYSTEM, Registers
@@ -154,14 +154,13 @@ def general_registers(context: memoryview) -> MutableSequence[int]:
 class _Window:
     """Host memory that the emulator can see at a physical address of our choice."""
 
-    __slots__ = ("export", "host", "pages", "physical", "size")
+    __slots__ = ("export", "host", "physical", "size")
 
-    def __init__(self, export: object, host: int, physical: int, size: int) -> None:
+    def __init__(self, export: c_uint8, host: int, physical: int, size: int) -> None:
         self.export = export
         self.host = host
         self.physical = physical
         self.size = size
-        self.pages = 0
 
 
 class FastEngine(Engine):
@@ -242,30 +241,31 @@ class FastEngine(Engine):
     # ------------------------------------------------------------------ the bus
 
     def _map(self, region: Ram) -> None:
-        window = self._window(region)
-        host = _host_address(region.memory)[1]
-        window.pages += region.size // 4096
+        window, host = self._window(region.memory)
         physical = window.physical + host - window.host
         self._stage2.map(region.ipa, physical, region.size, writable=region.writable, executable=region.executable)
 
-    def _window(self, region: Ram) -> _Window:
-        """Where the emulator sees this memory: all pieces of a buffer through one window, as windows stay."""
-        export, host = _host_address(region.memory)
+    def _window(self, memory: memoryview) -> tuple[_Window, int]:
+        """Where the emulator sees this memory, and where we do.
+
+        The whole buffer that the memory is a part of gets one window, so that a guest that maps and unmaps pieces of it
+        for ever costs nothing.
+        """
+        host = _host_address(memory)[1]
         for window in self._windows:
-            if window.host <= host and host + region.size <= window.host + window.size:
-                return window
-        size = region.size
-        buffer = memoryview(region.memory.obj).cast("B")
-        whole_export, start = _host_address(buffer)
-        if (len(buffer) | host - start) % 4096 == 0:
-            export, host, size = whole_export, start, len(buffer)
-        window = _Window(export, host, self._next_physical, size)
+            if window.host <= host and host + len(memory) <= window.host + window.size:
+                return window, host
+        whole = memoryview(memory.obj).cast("B")
+        export, base = _host_address(whole)
+        base += (host - base) % PAGE  # pages as the guest will see them
+        size = (ctypes.addressof(export) + len(whole) - base) // PAGE * PAGE
+        window = _Window(export, base, self._next_physical, size)
         self._next_physical += size
         assert self._next_physical <= 2 * TABLES
-        self._uc.map(window.physical, window.size, host)
+        self._uc.map(window.physical, size, base)
         self._windows.append(window)
-        self.core.add_window(host, size, self._door.ram_number(self._uc, host))
-        return window
+        self.core.add_window(base, size, self._door.ram_number(self._uc, base))
+        return window, host
 
     def _unmap(self, region: Ram, start: int, end: int) -> None:
         for ipa, stop in ((region.ipa, start), (end, region.ipa + region.size)):
@@ -273,9 +273,6 @@ class FastEngine(Engine):
                 piece = region.memory[ipa - region.ipa : stop - region.ipa]
                 self.ram.append(Ram(ipa, piece, region.writable, region.executable))
         self._stage2.unmap(start, end - start)
-        host = _host_address(region.memory)[1]
-        window = next(w for w in self._windows if w.host <= host < w.host + w.size)
-        window.pages -= (end - start) // 4096
         self.core.flush()
 
     def _devices_changed(self) -> None:
@@ -398,7 +395,7 @@ class FastEngine(Engine):
 _S1PTW, _WNR = 1 << 7, 1 << 6
 
 
-def _host_address(memory: memoryview) -> tuple[object, int]:
+def _host_address(memory: memoryview) -> tuple[c_uint8, int]:
     """A ctypes export of the buffer, which keeps it alive, and its address."""
     export = c_uint8.from_buffer(memory)
     return export, ctypes.addressof(export)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 
 import pytest
 
@@ -196,6 +197,26 @@ def test_one_buffer_can_be_seen_at_two_places(guest):
     g.engine.map_ram(DEVICE + 0x10_0000, shared)
     g.finish()
     assert g.x[3] == 5
+
+
+def test_pieces_of_one_buffer_are_mapped_and_unmapped_for_ever(guest, calls):
+    memory = memoryview(mmap.mmap(-1, 64 * 4096))
+    rng = random.Random(1)
+
+    def remap(caller):
+        g.engine.unmap(DEVICE, 8 * 4096)
+        first = rng.randrange(60)
+        memory[first * 4096] = first
+        g.engine.map_ram(DEVICE, memory[first * 4096 : (first + rng.randrange(1, 5)) * 4096])
+        return first
+
+    g = guest(
+        f"mov x19, #200\nmov x20, #{DEVICE}\nagain: hvc #0x6000\nldrb w1, [x20]\neor w1, w1, w0\norr w2, w2, w1\n"
+        "subs x19, x19, #1\nb.ne again\nhvc #0xe0",
+        calls=calls({0: (0, remap)}, results=1),
+    )
+    g.finish()
+    assert g.x[2] == 0
 
 
 def test_two_engines_can_share_a_buffer(new_guest, way):
