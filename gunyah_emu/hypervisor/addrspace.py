@@ -336,7 +336,8 @@ class Addrspace(HypervisorObject):
             return None
         ram = self.memory.ram_at(ipa + shift)
         if ram is None:
-            raise HypervisorFatal(f"the hypervisor touched a guest buffer at IPA {ipa:#x}, which is not RAM")
+            what = self.memory.not_ram(ipa + shift)
+            raise HypervisorFatal(f"the hypervisor touched a guest's buffer at IPA {ipa:#x}: {what}")
         low = max(start, ram.base - shift)
         high = min(end, ram.base + len(ram.view) - shift)
         self._hit_view = ram.view[low + shift - ram.base : high + shift - ram.base]

@@ -67,6 +67,10 @@ class PhysicalMemory:
             return "ram"
         return None if self._devices.at(address) is None else "device"
 
+    def not_ram(self, address: int) -> str:
+        """What is at an address that is not RAM, for a message."""
+        return "not RAM but a device's registers" if self.kind(address) == "device" else "not RAM but nothing at all"
+
     def ram_at(self, address: int) -> Ram | None:
         """The piece of RAM around a physical address."""
         found = self._ram.at(address)
@@ -90,7 +94,7 @@ class PhysicalMemory:
         pieces: list[memoryview] = []
         for start, end, ram in self._ram.runs(address, address + size):
             if ram is None:
-                raise HypervisorFatal(f"the hypervisor touched physical address {start:#x}, which is not RAM")
+                raise HypervisorFatal(f"the hypervisor touched physical address {start:#x}: {self.not_ram(start)}")
             pieces.append(ram.view[start - ram.base : end - ram.base])
         return pieces
 
