@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from gunyah_emu import Machine, Outcome, Reason
+from gunyah_emu.machine.machine import Way
 
 
-def run(path: Path, way: str) -> tuple[str, Outcome]:
+def run(path: Path, way: Way) -> tuple[str, Outcome]:
     with Machine.from_toml(path, way=way) as machine:
         outcome = machine.run(max_instructions=10_000_000)
         return machine.vm("root").console.text, outcome
 
 
-def test_every_exit_reaches_the_proxy_scheduler(images: Path, way: str) -> None:
+def test_every_exit_reaches_the_proxy_scheduler(images: Path, way: Way) -> None:
     text, outcome = run(images / "root_proxy/machine.toml", way)
     assert text == (images / "root_proxy/expected.console").read_text()
     assert (outcome.reason, outcome.exit_status) == (Reason.EXITED, 0)

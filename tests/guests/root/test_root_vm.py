@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gunyah_emu import Machine, Reason
+from gunyah_emu.machine.machine import Way
 
 
 class Use(NamedTuple):
@@ -51,7 +52,7 @@ def watch_lines(machine: Machine, seen: Callable[[str], None]) -> None:
     machine.on_console(on_console)
 
 
-def test_it_makes_rings_hears_and_kills_a_vm_alike_in_every_run(images: Path, way: str) -> None:
+def test_it_makes_rings_hears_and_kills_a_vm_alike_in_every_run(images: Path, way: Way) -> None:
     runs = []
     for _ in range(2):
         with Machine.from_toml(images / "root_vm/machine.toml", way=way) as machine:
@@ -63,7 +64,7 @@ def test_it_makes_rings_hears_and_kills_a_vm_alike_in_every_run(images: Path, wa
     assert runs[1] == runs[0]
 
 
-def test_what_it_made_is_gone_when_it_says_so(images: Path, way: str) -> None:
+def test_what_it_made_is_gone_when_it_says_so(images: Path, way: Way) -> None:
     used: dict[str, list[Use]] = {"round": [], "made": [], "killed": []}
     with Machine.from_toml(images / "root_vm/machine.toml", way=way) as machine:
 
@@ -80,7 +81,7 @@ def test_what_it_made_is_gone_when_it_says_so(images: Path, way: str) -> None:
     assert [again, *used["killed"]] == [before] * 3
 
 
-def test_the_vm_sees_only_its_own_memory(images: Path, way: str) -> None:
+def test_the_vm_sees_only_its_own_memory(images: Path, way: Way) -> None:
     with Machine.from_toml(images / "root_vm/machine.toml", way=way) as machine:
         machine.run(until=machine.vm("root").console.contains("power state"), max_instructions=10_000_000)
         child = next(vm for vm in machine.vms if not vm.configured)
