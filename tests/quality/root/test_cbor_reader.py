@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ("firmware/src/cbor.c", "firmware/src/string.c")
 KEYS = ("", "a", "cspace_capid", "free_ranges", "vic_hwirq", "a key that is longer than twenty-three bytes")
-BROKEN = 3000
+BROKEN = 1000
 
 Value = int | bool | str | bytes | None | list["Value"] | dict[str, "Value"]
 
@@ -107,7 +107,7 @@ def test_values_are_read_as_cbor2_wrote_them(library: Path, seed: int) -> None:
     compare(reader, reader.whole, value)
 
 
-def read_everything(reader: Reader, item: Item, depth: int = 6) -> None:
+def read_everything(reader: Reader, item: Item, depth: int = 4) -> None:
     """Follow whatever is found."""
     reader.number(item)
     for found in [reader.get(item, key) for key in KEYS] + [reader.element(item, n) for n in range(4)]:
@@ -127,7 +127,7 @@ def read_broken_bytes(library: Path) -> None:
                 data[source.randrange(len(data))] = source.randrange(256)
         reader = Reader(library, bytes(data))
         read_everything(reader, reader.whole)
-    for data in (
+    for bomb in (
         b"\x9b" + b"\xff" * 8,
         b"\xbb" + b"\xff" * 8,
         b"\x5b" + b"\xff" * 8,
@@ -135,7 +135,7 @@ def read_broken_bytes(library: Path) -> None:
         b"\xc0" * 64,
         b"\xa1\x61",
     ):
-        reader = Reader(library, data)
+        reader = Reader(library, bomb)
         read_everything(reader, reader.whole)
 
 
