@@ -51,7 +51,7 @@ class MachinePlatform:
     def interrupt_controller(self, vic: Vic) -> WiredGic:
         """A GIC of the model that the machine chose for the VIC's VM."""
         model = MODELS[self.machine.gic_models.get(vic, self.machine.default_gic_model)]
-        gic = WiredGic(self.machine, vic.max_vcpus, vic.max_virqs, model)
+        gic = WiredGic(self.machine, vic, model)
         if (tracing := self.machine.tracing) is not None:
             tracing.watch(gic)
         return gic

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic import Gic, Model
+from gunyah_emu.hypervisor.fatal import HypervisorFatal
 
 if TYPE_CHECKING:
     from gunyah_emu.hypervisor.vic import Vic
@@ -17,14 +18,15 @@ class WiredGic(Gic):
 
     Arguments:
         machine: where its vCPUs run.
-        vcpus, spis: its geometry.
+        vic: whose it is; its geometry is final.
         model: which GIC it is.
 
     Attributes:
         lines: the vCPU at each CPU interface, as far as they were powered on.
     """
 
-    def __init__(self, machine: Machine, vcpus: int, spis: int, model: Model) -> None:
+    def __init__(self, machine: Machine, vic: Vic, model: Model) -> None:
+        vcpus = vic.max_vcpus
         self.lines: list[VCpu | None] = [None] * vcpus
         lines = self.lines
 
@@ -37,7 +39,14 @@ class WiredGic(Gic):
                 elif level and vcpu.blocked:
                     machine.scheduler.preempt(vcpu.thread)
 
-        super().__init__(vcpus, spis, raise_irq, model)
+        affinities = [vic.mpidr_mapping.mpidr(index) for index in range(vcpus)]
+        super().__init__(vcpus, vic.max_virqs, raise_irq, model, affinities)
+        if machine.hypervisor.fatal == "stop":
+            self.on_fatal = _stop
+
+
+def _stop(_vcpu: int, what: str) -> None:
+    raise HypervisorFatal(what)
 
 
 def controller_of(vic: Vic | None) -> WiredGic | None:
