@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gunyah_emu.cpu import CallTable, open_engine
 from gunyah_emu.gic import MODELS
-from gunyah_emu.hypervisor.thread import BLOCK_OFF, REGISTER_SP_EL
+from gunyah_emu.hypervisor.thread import BLOCK_OFF, REGISTER_SP_EL, REGISTER_X
 from gunyah_emu.machine.exits import Exits
 from gunyah_emu.machine.slot import Slot
 from gunyah_emu.machine.traps import finish_access
@@ -66,8 +66,7 @@ class MachinePlatform:
         if vcpu is None:
             vcpu = self._new_vcpu(vm, thread)
         vm.engine.reset(vcpu.index, pc=entry, x0=context, mpidr=thread.mpidr)
-        if (stack := thread.registers.get((REGISTER_SP_EL, 1))) is not None:
-            vm.engine.registers(vcpu.index).sp = stack
+        _load_written_registers(vm, vcpu)
         if vcpu.gic is not None:
             vm.engine.set_irq(vcpu.index, vcpu.gic.cpu_interfaces[thread.vic_index].line)
         vcpu.on = True
@@ -276,3 +275,13 @@ class MachinePlatform:
         if vm.configured:
             vm.exit(0, reason)
         return vm.configured
+
+
+def _load_written_registers(vm: VirtualMachine, vcpu: VCpu) -> None:
+    """What `vcpu_register_write` left for a vCPU that starts; its PC and x0 are set already."""
+    registers = vm.engine.registers(vcpu.index)
+    for (kind, index), value in vcpu.thread.registers.items():
+        if kind == REGISTER_X:
+            registers.x[index] = value
+        elif kind == REGISTER_SP_EL:
+            registers[f"SP_EL{index}"] = value

@@ -134,3 +134,15 @@ def test_two_hundred_machines_leave_no_memory_behind():
     gc.collect()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 20 * 1024, f"{grown} KiB"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_registers_written_by_hypercall_are_there_when_the_vcpu_starts(machine_of, way):
+    machine = machine_of("again: wfi\nb again\n", way=way, vcpus=2)
+    second = machine.vm("guest").threads[1]
+    for kind, index, value in ((0, 7, 0x77), (0, 30, 0x1234_5678_9ABC_DEF0), (2, 0, 0x5000), (2, 1, 0x6000)):
+        second.registers[kind, index] = value
+    assert second.power_on(0x4008_0000, 5) == 0
+    registers = machine.vm("guest").engine.registers(1)
+    assert (registers.x[0], registers.x[7], registers.x[30]) == (5, 0x77, 0x1234_5678_9ABC_DEF0)
+    assert (registers["SP_EL0"], registers["SP_EL1"], registers.sp) == (0x5000, 0x6000, 0x6000)
