@@ -44,6 +44,10 @@ class Redistributor(InterruptBank):
             delivery.sleeping |= 1 << vcpu
         self._type = affinity << 32 | vcpu << 8 | (TYPER_LAST if last else 0) | (TYPER_DPGS if model.one_of_n else 0)
 
+    def end_chain(self, last: bool) -> None:
+        """Whether the chain of frames ends here, where a machine places them one by one: GICR_TYPER.Last."""
+        self._type = self._type & ~TYPER_LAST | (TYPER_LAST if last else 0)
+
     def _readable(self, index: int, per_element: int) -> range:
         first = 32 * self.vcpu + index * per_element
         return range(first, first + per_element)

@@ -250,7 +250,11 @@ class MachinePlatform:
         """What a VIC's registers are to an engine."""
         gic = controller_of(vdevice.vic)
         assert gic is not None
-        return gic.distributor if vdevice.vcpu is None else gic.redistributors.frames[vdevice.vcpu.vic_index]
+        if vdevice.vcpu is None:
+            return gic.distributor
+        frame = gic.redistributors.frame(vdevice.vcpu.vic_index)
+        frame.end_chain(vdevice.last)
+        return frame
 
     def vdevice_detached(self, addrspace: Addrspace, vdevice: Vdevice) -> None:
         """The range is a hole again."""

@@ -20,6 +20,14 @@ def test_gicr_typer_chain_ends_at_the_last_vcpu() -> None:
     assert gicr.read(3 << 17 | 0xC, 4) == 3
 
 
+def test_gicr_typer_last_is_the_machines_where_it_places_the_frames() -> None:
+    gicr = Gic(vcpus=2).redistributors
+    gicr.frame(0).end_chain(True)
+    gicr.frame(1).end_chain(False)
+    types = [gicr.read(vcpu << 17 | 8, 8) for vcpu in range(2)]
+    assert [value >> 4 & 1 for value in types if value is not None] == [1, 0]
+
+
 def test_gicr_typer_last_belongs_to_the_last_configured_vcpu() -> None:
     assert Gic(model=GUNYAH).redistributors.read(8, 4) == 0, "as the root VM sees it: eight configured, one attached"
     assert Gic(model=GUNYAH, capacity=1).redistributors.read(8, 4) == 0x10
