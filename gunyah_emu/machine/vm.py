@@ -50,6 +50,7 @@ class VCpu:
         "index",
         "on",
         "repeats",
+        "set_irq",
         "thread",
         "timer",
         "vm",
@@ -60,6 +61,8 @@ class VCpu:
     def __init__(self, vm: VirtualMachine, index: int, thread: Thread, gic: Gic | None, timer: GenericTimer) -> None:
         self.vm = vm
         self.index = index
+        #: its engine's, at hand: every interrupt goes through here twice
+        self.set_irq = vm.engine.set_irq
         self.thread = thread
         self.gic = gic
         self.timer = timer

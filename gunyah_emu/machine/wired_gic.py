@@ -32,11 +32,13 @@ class WiredGic(Gic):
 
         def raise_irq(index: int, level: bool) -> None:
             vcpu = lines[index]
-            if vcpu is not None:
-                vcpu.vm.engine.set_irq(vcpu.index, level)
-                if level and vcpu.waiting:
+            if vcpu is None:
+                return
+            vcpu.set_irq(vcpu.index, level)
+            if level:
+                if vcpu.waiting:
                     machine.wake(vcpu)
-                elif level and vcpu.blocked:
+                elif vcpu.blocked:
                     machine.scheduler.preempt(vcpu.thread)
 
         affinities = [vic.mpidr_mapping.mpidr(index) for index in range(vcpus)]
