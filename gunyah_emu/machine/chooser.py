@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gunyah_emu.machine.vm import VCpu
 
-QUANTUM = 100_000
-"""Instructions a vCPU runs before another that is ready gets its turn."""
+QUANTUM = 30_000
+"""Instructions a vCPU runs before another that is ready gets its turn.
+
+Measured with Linux on four vCPUs, processes starting and ending all the time: a vCPU that spins for a lock or for an
+answer spins until its turn is over, and with 100,000 such a run took twice as long; shorter turns than this one gain
+nothing more and cost the switches.
+"""
 
 
 class Chooser:
