@@ -26,6 +26,7 @@ HOOK_INTR, HOOK_INSN, HOOK_BLOCK = 1 << 0, 1 << 1, 1 << 3
 HOOK_MEM_UNMAPPED = 1 << 4 | 1 << 5 | 1 << 6
 HOOK_FETCH_PROT = 1 << 9
 HOOK_MEM_PROT = 1 << 7 | 1 << 8 | 1 << 9
+HOOK_NEW_BLOCK = 1 << 15
 INSTRUCTION_MRS, INSTRUCTION_MSR = 1, 2
 
 REG_X0, REG_X29, REG_X30, REG_SP, REG_PC, REG_PSTATE, REG_XZR = 199, 1, 2, 4, 260, 265, 5
@@ -50,7 +51,14 @@ class CpReg(ctypes.Structure):
     )  # fmt: skip
 
 
+class Block(ctypes.Structure):
+    """`uc_tb`: a translated block."""
+
+    _fields_ = (("pc", c_uint64), ("instructions", ctypes.c_uint16), ("size", ctypes.c_uint16))
+
+
 BlockHook = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint32, c_void_p)
+NewBlockHook = ctypes.CFUNCTYPE(None, c_void_p, POINTER(Block), c_void_p, c_void_p)
 InterruptHook = ctypes.CFUNCTYPE(None, c_void_p, c_uint32, c_void_p)
 MemoryHook = ctypes.CFUNCTYPE(ctypes.c_bool, c_void_p, c_int, c_uint64, c_int, ctypes.c_int64, c_void_p)
 SystemHook = ctypes.CFUNCTYPE(c_uint32, c_void_p, c_int, POINTER(CpReg), c_void_p)

@@ -28,7 +28,7 @@ _PSTATE_I, _PSTATE_IL, _SCTLR_M = 1 << 7, 1 << 20, 1
 _INTERRUPT, _OUT_OF_BUDGET = (-1,), (-2,)  # events beside the emulator's numbers of exceptions
 _MEMORY, _FLOATING_POINT = -3, -4
 _FPEN_EL1, _FPEN_ALL = 1, 3  # CPACR_EL1.FPEN: who may use FP and SIMD; 0 and 2: nobody
-_BLOCKS_REMEMBERED = 10_000
+_BLOCKS_REMEMBERED = 100_000
 _SCTLR, _CPACR, _CNTKCTL = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "CNTKCTL_EL1"))
 _PMUSERENR = (3, 3, 9, 14, 0)
 _ISR, _ISR_I = (3, 0, 12, 1, 0), 1 << 7
@@ -59,8 +59,7 @@ class PortableEngine(PortableTraps):
         self._event: tuple[int, ...] | None = None
         self._fpen = 0
         self._is_prefix = False
-        self._first_floating_point: dict[bytes, int] = {}  # by the bytes of a block; -1: it has none
-        self._returns: dict[int, bool] = {}  # by where a block ends: whether with an exception return
+        self._blocks: dict[int, tuple[int, int, bool]] = {}  # by address: see _read_block
         self._returned = True
         uc = self._uc
         for encoding, value in SETUP:
@@ -76,6 +75,7 @@ class PortableEngine(PortableTraps):
         self._exports: dict[int, object] = {_STUB: c_uint8.from_buffer(self._stub)}
         uc.map(_STUB, PAGE, ctypes.addressof(self._exports[_STUB]))  # type: ignore[arg-type]
         uc.hook(u.HOOK_BLOCK, u.BlockHook(self._on_block))
+        uc.hook(u.HOOK_NEW_BLOCK, u.NewBlockHook(self._on_new_block))
         uc.hook(u.HOOK_INTR, u.InterruptHook(self._on_interrupt))
         uc.hook(u.HOOK_MEM_UNMAPPED | u.HOOK_MEM_PROT, u.MemoryHook(self._on_memory))
         uc.hook(u.HOOK_INSN, u.SystemHook(self._on_mrs), instruction=u.INSTRUCTION_MRS)
@@ -124,39 +124,39 @@ class PortableEngine(PortableTraps):
             self._halt_for((UNDEFINED,))
         else:
             self._budget -= size >> 2
-            end = self._block_end = address + size
-            self._returned = self._returns.get(end, True)
-            if self._returned:
-                self._look_for_return(end)
-            if self._fpen != _FPEN_ALL:
-                self._look_for_floating_point(address, size)
+            self._block_end = address + size
+            known = self._blocks.get(address)
+            if known is None or known[0] != size:
+                known = self._read_block(address, size)
+            _, index, self._returned = known
+            if index >= 0 and self._traps_floating_point():
+                self._halt_for((_FLOATING_POINT, address, size, index))
 
-    def _look_for_return(self, end: int) -> None:
-        """Remember whether a block ends with ERET: behind it PSTATE.IL may be set, behind nothing else."""
-        self._returned = self._uc.code(end - 4, 4) == _ERET.to_bytes(4, "little")
-        if len(self._returns) > _BLOCKS_REMEMBERED:
-            self._returns.clear()
-        self._returns[end] = self._returned
+    def _on_new_block(self, _uc: int, block: ctypes._Pointer[u.Block], _previous: int, _user: int) -> None:
+        self._blocks.pop(block.contents.pc, None)
 
-    def _look_for_floating_point(self, address: int, size: int) -> None:
-        """Unicorn never traps FP and SIMD instructions: stop in front of a block that holds one which must trap."""
-        if self._fpen == _FPEN_EL1 and self._uc.read(u.REG_PSTATE) & 0xC:
-            return
+    def _read_block(self, address: int, size: int) -> tuple[int, int, bool]:
+        """Remember of a block: its size, where its first FP instruction is (-1: nowhere), whether it ends with ERET."""
         code = self._uc.code(address, size)
-        index = self._first_floating_point.get(code)
-        if index is None:
-            found = (
-                n for n in range(size >> 2) if is_floating_point(int.from_bytes(code[4 * n : 4 * n + 4], "little"))
-            )
-            index = self._first_floating_point[code] = next(found, -1)
-            if len(self._first_floating_point) > _BLOCKS_REMEMBERED:
-                self._first_floating_point.clear()
-        if index >= 0:
-            self._halt_for((_FLOATING_POINT, address, size, index))
+        instructions = [int.from_bytes(code[offset : offset + 4], "little") for offset in range(0, size, 4)]
+        index = next((n for n, instruction in enumerate(instructions) if is_floating_point(instruction)), -1)
+        if len(self._blocks) >= _BLOCKS_REMEMBERED:
+            self._blocks.clear()
+        found = self._blocks[address] = size, index, instructions[-1] == _ERET
+        return found
+
+    def _traps_floating_point(self) -> bool:
+        """Unicorn never traps FP and SIMD instructions, so we stop in front of them."""
+        if self._fpen == _FPEN_EL1:
+            return not self._uc.read(u.REG_PSTATE) & 0xC
+        return self._fpen != _FPEN_ALL
 
     def _floating_point(self, address: int, size: int, index: int) -> None:
         """Run what of a block is in front of an FP instruction, then let that trap."""
         uc, target = self._uc, address + 4 * index
+        if self._read_block(address, size)[1] != index:  # the address holds other code by now: look again
+            self._settle(address)
+            return
         if index:
             self._event = None
             self._is_prefix = True

@@ -1,6 +1,7 @@
 """A guest that writes code through one address and runs it at another sees it once it has maintained its caches.
 
-The emulator notices stores through the address at which code runs; a kernel writes through another one (Arm ARM B2.7.4.2).
+The emulator notices stores through the address at which code runs; a kernel writes through another one (Arm ARM
+B2.7.4.2).
 """
 
 from __future__ import annotations
