@@ -21,7 +21,11 @@ INPUT_LIMIT = 1 << 16
 OUTPUT_LIMIT = 1 << 20
 """Bytes that wait for somebody to attach; then the older half is dropped."""
 
-DRAIN_SECONDS, DRAIN_STEP = 1.0, 0.02
+DRAIN_SECONDS = 2.0
+"""Seconds at the end of a run without anything being read, after which whoever was attached is taken to have left."""
+
+DRAIN_STEP, DRAIN_QUIET = 0.02, 3
+"""Seconds between two looks at what is unread, and how many must find nothing."""
 
 
 class PseudoTerminal:
@@ -41,6 +45,7 @@ class PseudoTerminal:
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         self._waiting = bytearray()
+        self._put = 0
         vm.console.expects_input = True
 
     def write(self, data: bytes) -> None:
@@ -78,23 +83,32 @@ class PseudoTerminal:
         waiting = self._waiting
         try:
             while waiting:
-                del waiting[: os.write(self._master, waiting[:CHUNK])]
+                count = os.write(self._master, waiting[:CHUNK])
+                self._put += count
+                del waiting[:count]
         except BlockingIOError:
             pass
 
-    def close(self) -> None:
-        """Let whoever is attached read the rest, if somebody does, and hang up."""
+    def _unread(self) -> int:
+        """Bytes that are on their way to whoever is attached; what waits for room counts when it is there."""
         import fcntl
         import termios
 
-        end = time.monotonic() + DRAIN_SECONDS
-        left = None
-        while time.monotonic() < end:
+        return int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), "little")
+
+    def close(self) -> None:
+        """Let whoever is attached read the rest, which hanging up would destroy; then hang up."""
+        left, end, quiet = -1, 0.0, 0
+        while quiet < DRAIN_QUIET:
             self.put_output()
-            unread = int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), "little")
-            if not unread + len(self._waiting) or unread + len(self._waiting) == left:
+            time.sleep(DRAIN_STEP)  # the kernel hands it over behind our back
+            unread = self._unread()
+            if unread == self._put:  # nobody has ever read anything
                 break
-            left = unread + len(self._waiting)
-            time.sleep(DRAIN_STEP)
+            if unread != left:
+                left, end = unread, time.monotonic() + DRAIN_SECONDS
+            elif time.monotonic() > end:
+                break
+            quiet = 0 if unread else quiet + 1
         os.close(self._master)
         os.close(self._slave)
