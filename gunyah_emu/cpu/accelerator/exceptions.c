@@ -138,11 +138,13 @@ static void undefined(Core *self)
         AT(uint32_t, self->env, env_syndrome) =
             (uint32_t)EC_SYSTEM_REGISTER << 26 | IL | op2 << 17 | op1 << 14 | 4 << 10 | 31 << 5 | crm << 1;
         deliver(self, EXCP_UDEF);
-    } else if (syndrome == IL && performed_by_python(self)) {
-        step_over(self);
     } else {
-        deliver(self, EXCP_UDEF);
-    }
+        int performed = syndrome == IL ? performed_by_python(self) : 0;
+        if (performed > 0)
+            step_over(self);
+        else if (performed == 0)
+            deliver(self, EXCP_UDEF);
+    } /* a handler that raised leaves the guest in front of the instruction */
 }
 
 void on_interrupt(void *uc, uint32_t number, void *user)

@@ -49,13 +49,14 @@ void trapped_register(Core *self, uint32_t syndrome)
     unsigned target = syndrome >> 5 & 31;
     int is_read = syndrome & 1;
     uint64_t value = !is_read && target != 31 ? xregs(self)[target] : 0;
-    if (!self->trapped[key] || access_register(self, self->trapped[key] - 1, is_read, &value) == 0) {
+    int done = self->trapped[key] ? access_register(self, self->trapped[key] - 1, is_read, &value) : 0;
+    if (done == 0) {
         deliver_undefined(self);
-    } else {
+    } else if (done > 0) {
         if (is_read && target != 31)
             xregs(self)[target] = value;
         step_over(self);
-    }
+    } /* a callback that raised leaves the guest in front of the access */
 }
 
 /* ---------------------------------------------------------------- replaced: called in the middle of a block */

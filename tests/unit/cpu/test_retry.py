@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gunyah_emu.cpu import Stop
+from gunyah_emu.cpu import Stop, SystemRegister
 
 DEVICE = 0x0900_0000
 READ = "movz x1, #0x900, lsl #16; mov x2, #0x5a; ldr w0, [x1, #8]; add x3, x0, #1; hvc #0xe0"
@@ -71,3 +71,40 @@ def test_an_access_to_nothing_whose_handler_raised_finds_what_the_handler_has_ma
     assert vm.engine.run(0, 100) is Stop.REQUESTED
     assert vm.engine.registers(0).x[3] == 8
     assert reported == [(DEVICE + 8, "read" if source is READ else "write")]
+
+
+REGISTER = "mov x0, #3\nmrs x0, S3_0_C12_C12_0\nadd x3, x0, #1\nhvc #0xe0"
+
+
+def test_a_register_whose_reader_raised_is_read_again_by_the_next_run(guest):
+    answers = [LaterError(), 7]
+
+    def read() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    vm = guest(REGISTER, system_registers=[[SystemRegister("ICC_IAR1_EL1", (3, 0, 12, 12, 0), read=read)]])
+    with pytest.raises(LaterError):
+        vm.run()
+    assert (vm.x[0], vm.engine.retired) == (3, 2)
+    vm.finish()
+    assert vm.x[3] == 8
+
+
+def test_a_semihosting_call_whose_handler_raised_is_made_again_by_the_next_run(guest):
+    vm = guest("mov x0, #4\n.word 0xd45e0000\nadd x3, x0, #1\nhvc #0xe0")
+    asked = []
+
+    def on_semihosting(vcpu, x):
+        asked.append(x[0])
+        if len(asked) == 1:
+            raise LaterError
+        x[0] = 9
+
+    vm.handler.on_semihosting = on_semihosting
+    with pytest.raises(LaterError):
+        vm.run()
+    vm.finish()
+    assert (asked, vm.x[3]) == ([4, 4], 10)
