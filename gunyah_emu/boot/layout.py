@@ -1,9 +1,9 @@
 """Where in a VM's memory its images, its device tree and its initial RAM disk go.
 
 The places are QEMU's where a guest could tell: a Linux kernel 2 MiB above the start of memory, a raw binary 512 KiB;
-the RAM disk at half of memory (128 MiB at most), a kernel's device tree after it; for everything else the device tree
-at the start of memory, where bare-metal guests for QEMU's virt look for it.  What is taken moves on to the next free
-place, never onto an image.
+the RAM disk at half of memory (128 MiB at most), a kernel's device tree after it, and a raw binary's there as well; for
+everything else the device tree at the start of memory, where bare-metal guests for QEMU's virt look for it.  What is
+taken moves on to the next free place, never onto an image.
 
 Source: QEMU 7.2 hw/arm/boot.c as observed; Linux Documentation/arch/arm64/booting.rst.
 """
@@ -111,13 +111,15 @@ def arrange(
     check_disjoint(moved)
     ram_disk = None
     after = max(moved[0].end, base)
+    preferred = base + min(size // 2, RAM_DISK_OFFSET)
     if ram_disk_size:
-        preferred = base + min(size // 2, RAM_DISK_OFFSET)
         start = memory.reserve(ram_disk_size, "RAM disk", (preferred, PAGE), (after, PAGE), (base, PAGE))
         ram_disk = (start, start + ram_disk_size)
         after = max(after, start + ram_disk_size)
     choices = [(after, BLOCK), (after, PAGE), (base, PAGE)]
-    if moved[0].kind != "linux":
+    if moved[0].kind == "raw":  # it does not say how much it uses behind its own bytes
+        choices.insert(0, (max(preferred, after), BLOCK))
+    elif moved[0].kind != "linux":
         choices.insert(0, (base, 0))
     return Layout(tuple(moved), memory.reserve(device_tree_room, "device tree", *choices), ram_disk)
 

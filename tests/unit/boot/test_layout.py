@@ -89,9 +89,16 @@ def test_an_image_at_the_end_of_memory_has_the_device_tree_before_it() -> None:
 
 
 def test_a_raw_binary_goes_where_qemu_puts_it_or_to_the_start_of_memory_if_that_is_too_small() -> None:
-    layout = arrange([raw(100)], RAM, 64 * MIB, "vm")
-    assert (layout.entry, layout.device_tree) == (RAM + 0x8_0000, RAM)
+    assert arrange([raw(100)], RAM, 64 * MIB, "vm").entry == RAM + 0x8_0000
     assert arrange([raw(100)], RAM, MIB // 2, "vm").entry == RAM
+
+
+def test_the_device_tree_is_far_behind_a_raw_binary_which_does_not_tell_the_size_of_its_bss() -> None:
+    assert arrange([raw(100)], RAM, 64 * MIB, "vm").device_tree == RAM + 32 * MIB
+    assert arrange([raw(100)], RAM, 1024 * MIB, "vm").device_tree == RAM + 128 * MIB
+    assert arrange([raw(100)], RAM, 64 * MIB, "vm", ram_disk_size=3 * MIB).device_tree == RAM + 36 * MIB
+    assert arrange([raw(40 * MIB)], RAM, 64 * MIB, "vm").device_tree == RAM + 42 * MIB
+    assert arrange([raw(100)], RAM, MIB // 2, "vm").device_tree == RAM + 0x1000
 
 
 def test_a_static_pie_stays_where_it_was_linked_if_that_is_memory_and_moves_there_if_not() -> None:
