@@ -106,12 +106,13 @@ class CallTable:
 class Ram:
     """A piece of RAM on the bus."""
 
-    __slots__ = ("executable", "ipa", "memory", "size", "writable")
+    __slots__ = ("executable", "host", "ipa", "memory", "size", "writable")
 
     def __init__(self, ipa: int, memory: memoryview, writable: bool, executable: bool) -> None:
         self.ipa = ipa
         self.size = len(memory)
         self.memory = memory
+        self.host = 0  # where it is in our own memory, for the way that needs to know
         self.writable = writable
         self.executable = executable
 

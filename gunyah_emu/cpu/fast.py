@@ -8,24 +8,20 @@ and the first fetch from a page are faults that the accelerator sees with a full
 from __future__ import annotations
 
 import ctypes
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from ctypes import c_uint8
-from typing import cast
 
 from gunyah_emu.cpu import _accelerator
 from gunyah_emu.cpu.door import OFFSETS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
+from gunyah_emu.cpu.fast_registers import FastRegisters, general_registers
 from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
-from gunyah_emu.cpu.registers import DAIF, NZCV, PSTATE_EL1H_MASKED, SYSTEM, Registers
+from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.stage2 import TABLES, Stage2
 from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name, trap_key
 from gunyah_emu.cpu.timer import COUNTERS
-
-_X, _PC, _PSTATE, _SIZE = (OFFSETS[name] for name in ("env_x", "env_pc", "env_pstate", "env_size"))
-_CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env_nf", "env_zf", "env_daif"))
-_MASK64 = (1 << 64) - 1
 
 IC_IVAU: Encoding = (1, 3, 7, 5, 1)
 CACHE_MAINTENANCE: tuple[Encoding, ...] = (IC_IVAU, (1, 0, 7, 5, 0), (1, 0, 7, 1, 0))
@@ -47,108 +43,6 @@ def _open() -> Door:
         door.replace_floating_point_check(_accelerator.FLOATING_POINT_TARGET_EL)
         _configured = door
     return _configured
-
-
-class FastRegisters(Registers):
-    """A vCPU's registers: in the emulator's CPU state while it is swapped in, else in the copy of it."""
-
-    __slots__ = ("_copy", "_core", "_fields", "_live", "_vcpu")
-
-    def __init__(
-        self, core: _accelerator.Core, fields: dict[str, int], live: memoryview, copy: memoryview, vcpu: int
-    ) -> None:
-        self._core = core
-        self._fields = fields
-        self._live = live
-        self._copy = copy
-        self._vcpu = vcpu
-
-    @property
-    def _context(self) -> memoryview:
-        return self._live if self._core.current == self._vcpu else self._copy
-
-    @property
-    def x(self) -> MutableSequence[int]:
-        """x0..x30, live until another vCPU is swapped in."""
-        return general_registers(self._context)
-
-    def detach(self) -> None:
-        """The emulator goes; what it held is in the copy now."""
-        self._live = self._copy
-
-    def load(self, context: bytes) -> None:
-        """Replace everything."""
-        self._context[:] = context
-
-    def _get(self, offset: int, size: int = 8) -> int:
-        return int.from_bytes(self._context[offset : offset + size], "little")
-
-    def _set(self, offset: int, value: int, size: int = 8) -> None:
-        self._context[offset : offset + size] = value.to_bytes(size, "little")
-
-    @property
-    def sp(self) -> int:
-        """The stack pointer in use."""
-        return self._get(_X + 31 * 8)
-
-    @sp.setter
-    def sp(self, value: int) -> None:
-        self._set(_X + 31 * 8, value)
-
-    @property
-    def pc(self) -> int:
-        """Where the next instruction is."""
-        return self._get(_PC)
-
-    @pc.setter
-    def pc(self, value: int) -> None:
-        self._set(_PC, value)
-
-    @property
-    def pstate(self) -> int:
-        """Flags, masks, exception level and stack selection; the emulator keeps them apart."""
-        flags = (self._get(_NF, 4) >> 31) << 31 | (self._get(_ZF, 4) == 0) << 30
-        flags |= self._get(_CF, 4) << 29 | (self._get(_VF, 4) >> 31) << 28
-        return flags | self._get(_DAIF) & DAIF | self._get(_PSTATE, 4) & ~(NZCV | DAIF)
-
-    @pstate.setter
-    def pstate(self, value: int) -> None:
-        old_el, new_el = (
-            level if level & 3 else 0 for level in (self._stack(self._get(_PSTATE, 4)), self._stack(value))
-        )
-        if old_el != new_el:  # the live SP is the one that the old state selects
-            banks = tuple(self._fields[name] for name in ("SP_EL0", "SP_EL1"))
-            self._set(banks[old_el], self.sp)
-            self.sp = self._get(banks[new_el])
-        self._set(_NF, value & 1 << 31, 4)
-        self._set(_ZF, not value >> 30 & 1, 4)
-        self._set(_CF, value >> 29 & 1, 4)
-        self._set(_VF, (value >> 28 & 1) << 31, 4)
-        self._set(_DAIF, value & DAIF)
-        self._set(_PSTATE, value & ~(NZCV | DAIF), 4)
-        self._core.touch(self._vcpu)
-
-    @staticmethod
-    def _stack(pstate: int) -> int:
-        return 1 if pstate & 1 and pstate & 0xC else 0
-
-    def __getitem__(self, name: str) -> int:
-        if name == "SP_EL0" or name == "SP_EL1":
-            live = ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]
-            if name == live:
-                return self.sp
-        return self._get(self._fields[name])
-
-    def __setitem__(self, name: str, value: int) -> None:
-        if name == ("SP_EL0", "SP_EL1")[self._stack(self._get(_PSTATE, 4))]:
-            self.sp = value
-        self._set(self._fields[name], value)
-        self._core.touch(self._vcpu)
-
-
-def general_registers(context: memoryview) -> MutableSequence[int]:
-    """x0..x30 of a CPU state."""
-    return cast("MutableSequence[int]", context[_X : _X + 31 * 8].cast("Q"))
 
 
 class _Window:
@@ -187,7 +81,7 @@ class FastEngine(Engine):
         uc.map(TABLES, self._stage2.size, self._stage2.host_address(), executable=False)
         for encoding, value in SETUP + stage2_setup(TABLES):
             uc.write_system(encoding, value)
-        live = memoryview((c_uint8 * _SIZE).from_address(self._door.env(uc))).cast("B")
+        live = memoryview((c_uint8 * OFFSETS["env_size"]).from_address(self._door.env(uc))).cast("B")
         self._pristine = bytes(live)
         self._contexts = [bytearray(self._pristine) for _ in range(vcpus)]
         self.core = core = _accelerator.Core(
@@ -241,20 +135,20 @@ class FastEngine(Engine):
     # ------------------------------------------------------------------ the bus
 
     def _map(self, region: Ram) -> None:
-        window, host = self._window(region.memory)
+        region.host = host = _host_address(region.memory)[1]
+        window = self._window(region.memory, host)
         physical = window.physical + host - window.host
         self._stage2.map(region.ipa, physical, region.size, writable=region.writable, executable=region.executable)
 
-    def _window(self, memory: memoryview) -> tuple[_Window, int]:
-        """Where the emulator sees this memory, and where we do.
+    def _window(self, memory: memoryview, host: int) -> _Window:
+        """Where the emulator sees this memory.
 
         The whole buffer that the memory is a part of gets one window, so that a guest that maps and unmaps pieces of it
         for ever costs nothing.
         """
-        host = _host_address(memory)[1]
         for window in self._windows:
             if window.host <= host and host + len(memory) <= window.host + window.size:
-                return window, host
+                return window
         whole = memoryview(memory.obj).cast("B")
         export, base = _host_address(whole)
         base += (host - base) % PAGE  # pages as the guest will see them
@@ -265,13 +159,15 @@ class FastEngine(Engine):
         self._uc.map(window.physical, size, base)
         self._windows.append(window)
         self.core.add_window(base, size, self._door.ram_number(self._uc, base))
-        return window, host
+        return window
 
     def _unmap(self, region: Ram, start: int, end: int) -> None:
         for ipa, stop in ((region.ipa, start), (end, region.ipa + region.size)):
             if ipa < stop:
                 piece = region.memory[ipa - region.ipa : stop - region.ipa]
-                self.ram.append(Ram(ipa, piece, region.writable, region.executable))
+                rest = Ram(ipa, piece, region.writable, region.executable)
+                rest.host = region.host + ipa - region.ipa
+                self.ram.append(rest)
         self._stage2.unmap(start, end - start)
         self.core.flush()
 
@@ -279,9 +175,10 @@ class FastEngine(Engine):
         self.core.set_devices([(ipa, size, d.read, d.write) for ipa, size, d in self.devices])
 
     def invalidate(self, ipa: int, size: int) -> None:
-        """Forget what was translated from a range; cheap where the guest never executed."""
-        if self._stage2.holds_code(ipa, size):
-            self._uc.forget_code()
+        """Forget what was translated from a range."""
+        for region in self._overlapping(ipa, size):
+            start, stop = max(ipa, region.ipa), min(ipa + size, region.ipa + region.size)
+            self.core.invalidate(region.host + start - region.ipa, stop - start)
 
     # ------------------------------------------------------------------ running
 

@@ -94,17 +94,6 @@ class Stage2:
                 first = table + start % _TABLE_SPAN // _PAGE
                 self._entries[first : first + pages] = memoryview(bytes(pages * 8)).cast("Q")
 
-    def holds_code(self, ipa: int, size: int) -> bool:
-        """Whether the guest has fetched from any page of the range."""
-        first = ipa // _PAGE * _PAGE
-        for start, pages in self._spans(first, -(-(ipa + size - first) // _PAGE) * _PAGE):
-            table = self._leaf_table(start, make=False)
-            if table is not None:
-                entry = table + start % _TABLE_SPAN // _PAGE
-                if any(d and not d & _EXECUTE_NEVER for d in self._entries[entry : entry + pages]):
-                    return True
-        return False
-
     def fetched(self, ipa: int) -> int | None:
         """The guest fetched from this page: make it executable.
 

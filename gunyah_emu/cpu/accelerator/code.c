@@ -110,6 +110,20 @@ PyObject *Core_note_code(Core *self, PyObject *address)
     Py_RETURN_NONE;
 }
 
+/* invalidate(host, size): the host wrote into guest memory at this address of ours. */
+PyObject *Core_invalidate(Core *self, PyObject *args)
+{
+    unsigned long long host, size;
+    if (!PyArg_ParseTuple(args, "KK", &host, &size))
+        return NULL;
+    Window *window = self->uc ? find_window(self, (char *)(uintptr_t)host) : NULL;
+    if (window && size) {
+        uint64_t offset = (uint64_t)((char *)(uintptr_t)host - window->host);
+        tb_invalidate_phys_range(self->uc, window->ram + offset, window->ram + offset + size);
+    }
+    Py_RETURN_NONE;
+}
+
 /* obey(key, by_line): the emulator's instruction cache maintenance is no no-op any more.  False: it has none. */
 PyObject *Core_obey(Core *self, PyObject *args)
 {

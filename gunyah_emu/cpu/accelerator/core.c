@@ -344,6 +344,7 @@ static PyMethodDef methods[] = {
     {"replace", (PyCFunction)Core_replace, METH_VARARGS, "put a slot in the place of the emulator's own register"},
     {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, RAM number"},
     {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
+    {"invalidate", (PyCFunction)Core_invalidate, METH_VARARGS, "forget what was translated: host address, bytes"},
     {"obey", (PyCFunction)Core_obey, METH_VARARGS, "carry out an instruction cache maintenance operation; False if there is none"},
     {NULL, NULL, 0, NULL},
 };

@@ -220,6 +220,7 @@ PyObject *fill_descriptors(PyObject *module, PyObject *args);
 /* code.c */
 PyObject *Core_add_window(Core *self, PyObject *args);
 PyObject *Core_note_code(Core *self, PyObject *address);
+PyObject *Core_invalidate(Core *self, PyObject *args);
 PyObject *Core_obey(Core *self, PyObject *args);
 void drop_windows(Core *self);
 
