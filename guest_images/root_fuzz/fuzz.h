@@ -27,6 +27,7 @@ char pool_add(uint32_t number, uint64_t id);
 
 /* Registers for a call; for one that brings the object `id` to life, with no surprises. */
 void choose_arguments(uint32_t number, uint64_t x[8]);
+void remember_arguments(uint32_t number, const uint64_t x[8]); /* of a call that succeeded */
 void choose_arguments_for(uint32_t number, char type, uint64_t id, uint64_t x[8]);
 
 #endif

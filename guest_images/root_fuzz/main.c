@@ -92,8 +92,15 @@ static const struct {
     char type;
     uint8_t calls[9];
 } lives[] = {
-    {'C', {0x25, 0x0c}},       {'A', {0x2e, 0x0c, 0x60, 0x62}}, {'M', {0x31, 0x0c, 0x2b}}, {'D', {0x0c, 0x10}},
-    {'Q', {0x21, 0x0c, 0x18}}, {'V', {0x28, 0x0c}},             {'G', {0x0c}},             {'X', {0x49, 0x0c, 0x4a}},
+    {'C', {0x25, 0x0c}},
+    {'A', {0x2e, 0x0c, 0x60, 0x62}},
+    {'M', {0x31, 0x0c, 0x2b, 0x5a, 0x30}},
+    {'M', {0x32, 0x0c, 0x2b, 0x2d, 0x61}}, // derived
+    {'D', {0x0c, 0x10}},
+    {'Q', {0x21, 0x0c, 0x18}},
+    {'V', {0x28, 0x67, 0x0c}},
+    {'G', {0x0c}},
+    {'X', {0x49, 0x0c, 0x4a, 0x5e, 0x5f}},
     {'T', {0x34, 0x2a, 0x3e, 0x29, 0x3c, 0x0c, 0x5c, 0x38, 0x65}},
 };
 
@@ -107,7 +114,7 @@ static struct {
 static void begin_life(char type, uint64_t id)
 {
     for (uint32_t n = 0; n < sizeof lives / sizeof lives[0]; n++) {
-        if (lives[n].type == type) {
+        if (lives[n].type == type && (life.id != id || random_below(2))) {
             life.calls = lives[n].calls;
             life.left = sizeof lives[n].calls;
             life.type = type;
@@ -132,7 +139,7 @@ static uint32_t choose_call(uint64_t x[8])
 // One call; its number, and whether it succeeded.
 static bool call_once(uint32_t *number, uint64_t *digest)
 {
-    uint64_t x[8];
+    uint64_t x[8], arguments[8];
     enum conduit conduit = random_below(4) ? NATIVE : 1 + random_below(2);
     *number = choose_call(x);
     if (conduit != NATIVE) {
@@ -140,12 +147,16 @@ static bool call_once(uint32_t *number, uint64_t *digest)
             x[n] = x[n - 1];
         x[0] = random_function(*number);
     }
+    for (int n = 0; n < 8; n++)
+        arguments[n] = conduit == NATIVE ? x[n] : x[(n + 1) % 8];
     bool is_hypercall = conduit == NATIVE || x[0] == (SMCCC_HYPERCALL | *number);
     make_call(conduit, *number, x);
     for (int n = 0; n < 8; n++)
         *digest = (*digest ^ x[n]) * 0x100000001b3;
     bool succeeded = is_hypercall && x[0] == GUNYAH_OK;
     bool creates = (*number >= FIRST_CREATE && *number <= LAST_CREATE) || *number == CREATE_VIRTIO || *number == COPY;
+    if (succeeded)
+        remember_arguments(*number, arguments);
     if (succeeded && creates)
         begin_life(pool_add(*number, x[1]), x[1]);
     return succeeded;

@@ -13,8 +13,8 @@
 
 /*
  * What each argument is: a capital letter names a type of object (pool.h), K any of them; a address of a page, b buffer,
- * e attributes of an extent, f flags, i index, j VMID, m attributes of a mapping, o few options, p bytes in whole pages, q a queue's
- * geometry, s bytes, t options of a thread, v INTID, w any word, x rights of a mapping; 0 and - are reserved arguments that must be 0 and -1.
+ * d device type, e attributes of an extent, f flags, i index, j VMID, k flags of a virtio device, m attributes of a mapping, o few options, p bytes in whole pages, q a queue's
+ * geometry, s bytes, t options of a thread, v INTID, w any word, x rights of a mapping, y mask of an MPIDR; 0 and - are reserved arguments that must be 0 and -1.
  */
 static const char *const signatures[CALL_NUMBERS] = {
     [0x01] = "PC0",    [0x02] = "PC0",     [0x03] = "PC0",    [0x04] = "PC0",     [0x05] = "PC0",   [0x06] = "PC0",
@@ -27,11 +27,11 @@ static const char *const signatures[CALL_NUMBERS] = {
     [0x2f] = "AKi0",   [0x30] = "Mfap",    [0x31] = "Mape0",  [0x32] = "MMppe0",  [0x34] = "Tt0",   [0x38] = "Taa0",
     [0x39] = "Tf",     [0x3a] = "T0",      [0x3b] = "iT0",    [0x3c] = "GTi0",    [0x3d] = "Ti-",   [0x3e] = "CT0",
     [0x3f] = "ww0",    [0x43] = "GVv0",    [0x44] = "G0",     [0x45] = "G0",      [0x46] = "Ti-",   [0x47] = "Tw-",
-    [0x48] = "PC0",    [0x49] = "XMioo",   [0x4a] = "XVv0",   [0x4b] = "X0",      [0x4c] = "XVv0",  [0x4d] = "X0",
+    [0x48] = "PC0",    [0x49] = "XMikd",   [0x4a] = "XVv0",   [0x4b] = "X0",      [0x4c] = "XVv0",  [0x4d] = "X0",
     [0x4e] = "Xf0",    [0x4f] = "Xiw0",    [0x50] = "Xiw0",   [0x51] = "Xi0",     [0x52] = "Xi0",   [0x53] = "X0",
     [0x54] = "X0",     [0x55] = "Xf0",     [0x56] = "VK0",    [0x57] = "i0",      [0x59] = "CK0",   [0x5a] = "AMap0",
     [0x5b] = "AMa0",   [0x5c] = "TVvi0",   [0x5d] = "Ti0",    [0x5e] = "Xwwii0",  [0x5f] = "Xiisw0", [0x60] = "Aapi0",
-    [0x61] = "fKMpp0", [0x62] = "AViap0",  [0x64] = "Tiiw0",  [0x65] = "Twww0",   [0x66] = "Go0",   [0x67] = "Vwiiiii",
+    [0x61] = "iKMpp0", [0x62] = "AViap0",  [0x64] = "Tiiw0",  [0x65] = "Twww0",   [0x66] = "Go0",   [0x67] = "Vyooooo",
     [0x68] = "T0",
 };
 
@@ -88,8 +88,20 @@ static uint64_t anything(void)
     }
 }
 
-static uint64_t expected(char kind)
+// By kind, what the latest call that succeeded was made with: what one call has made, others can use.
+static uint64_t latest[0x80];
+
+void remember_arguments(uint32_t number, const uint64_t x[8])
 {
+    const char *signature = signatures[number] ? signatures[number] : "";
+    for (int n = 0; signature[n]; n++)
+        latest[(uint8_t)signature[n]] = x[n];
+}
+
+static uint64_t expected(char kind, uint32_t familiarity)
+{
+    if (random_below(4) < familiarity && latest[(uint8_t)kind])
+        return latest[(uint8_t)kind];
     switch (kind) {
     case '0':
         return 0;
@@ -99,6 +111,8 @@ static uint64_t expected(char kind)
         return random_page();
     case 'b':
         return random_buffer();
+    case 'd':
+        return 18;
     case 'e':
         return EXTENT_ATTRIBUTES(random_access()) | (random_below(4) ? 0 : 1ul << 16);
     case 'f':
@@ -107,6 +121,8 @@ static uint64_t expected(char kind)
         return random_below(10);
     case 'j':
         return 1 + random_below(254);
+    case 'k':
+        return random_below(2) << 6;
     case 'm':
         return random_below(8) ? MAP_NORMAL(random_access()) : MAP_DEVICE(random_access());
     case 'o':
@@ -125,17 +141,20 @@ static uint64_t expected(char kind)
         return random64() >> random_below(64);
     case 'x':
         return MAP_NORMAL(random_access()) & 0xff;
+    case 'y':
+        return random_below(2) ? 7 : random64();
     default:
         return pool_get(kind);
     }
 }
 
-static void choose(uint32_t number, uint32_t wildness, uint64_t x[8])
+// In 24ths, how likely an argument is anything; in quarters, that it is one that was used before.
+static void choose(uint32_t number, uint32_t wildness, uint32_t familiarity, uint64_t x[8])
 {
     const char *signature = signatures[number] ? signatures[number] : "";
     for (int n = 0; n < 8; n++) {
         char kind = *signature ? *signature++ : 'w';
-        x[n] = random_below(24) < wildness ? anything() : expected(kind);
+        x[n] = random_below(24) < wildness ? anything() : expected(kind, familiarity);
         // What this guest lives on stays its own: a call may fail, but must not end the calling.
         if (pool_is_vital(x[n]) || (number == CSPACE_DELETE && pool_is_own_copy(x[n])))
             x[n] = pool_heap();
@@ -144,13 +163,13 @@ static void choose(uint32_t number, uint32_t wildness, uint64_t x[8])
 
 void choose_arguments(uint32_t number, uint64_t x[8])
 {
-    choose(number, random_below(16) ? 1 : 24, x);
+    choose(number, random_below(16) ? 1 : 24, 1, x);
 }
 
 void choose_arguments_for(uint32_t number, char type, uint64_t id, uint64_t x[8])
 {
     const char *signature = signatures[number];
-    choose(number, 0, x);
+    choose(number, 0, random_below(4), x);
     for (int n = 0; signature[n]; n++) {
         if (signature[n] == type || signature[n] == 'K') {
             x[n] = id;

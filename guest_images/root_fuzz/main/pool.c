@@ -130,13 +130,22 @@ static void add_own(char type, uint64_t id, uint64_t rights)
     own[own_count++].copy = copy.new_cap;
 }
 
+// The program, or whatever instructions these are.
+static void write_page(uint64_t *page, bool is_random)
+{
+    if (!is_random)
+        memcpy(page, program, (size_t)(program_end - program));
+    for (uint32_t n = 0; is_random && n < PAGE / sizeof *page; n++)
+        page[n] = random64();
+}
+
 static void write_programs(void)
 {
     uint64_t extent = root_make_extent(POOL_WINDOW, POOL_WINDOW_PAGES * PAGE, EXTENT_ATTRIBUTES(ACCESS_RW));
     root_check("addrspace_map",
                gunyah_addrspace_map(root.addrspace, extent, POOL_WINDOW, MAP_NORMAL(ACCESS_RW), 0, 0, 0));
     for (uint64_t page = 0; page < POOL_WINDOW_PAGES; page++)
-        memcpy((void *)(POOL_WINDOW + page * PAGE), program, (size_t)(program_end - program));
+        write_page((uint64_t *)(POOL_WINDOW + page * PAGE), page % 2);
     root_check("addrspace_unmap", gunyah_addrspace_unmap(root.addrspace, extent, POOL_WINDOW, 0, 0, 0));
     root_delete(extent);
 }

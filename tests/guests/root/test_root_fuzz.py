@@ -17,7 +17,7 @@ from gunyah_emu.events import DigestSink
 ROOT = Path(__file__).resolve().parents[3]
 TOOL = ROOT / "tools/fuzz_hypercalls.py"
 
-LONG, SHORT = 50_000, 1_000
+LONG, SHORT = 50_000, 3_000
 """Calls; the tool makes a million of them, in the same way."""
 
 LIMIT = 100
@@ -44,7 +44,7 @@ def test_a_long_run_ends_alike_twice(tool: ModuleType, capability_ids: str) -> N
     )
     assert found is not None
     assert int(found[1]) > LONG // 10, "most calls must not end at their first check"
-    assert int(found[2]) > 60, "most kinds of calls must succeed at times"
+    assert int(found[2]) > 65, "most kinds of calls must succeed at times"
 
 
 def test_another_seed_is_another_run(tool: ModuleType) -> None:
