@@ -34,10 +34,11 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "this Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
 
-# Editable: the C accelerator is built in place; where that fails the package installs without it.
+# Editable: the C accelerator is built in place; where that fails the package installs without it.  Compiled at once, for a
+# start-up that takes no longer where PYTHONDONTWRITEBYTECODE is set.
 $(VENV)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard gunyah_emu/cpu/*.c)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	$(BIN)/python -m compileall -q gunyah_emu  # start-up is measured, and PYTHONDONTWRITEBYTECODE may be set
+	@$(BIN)/python -m compileall -q gunyah_emu
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
