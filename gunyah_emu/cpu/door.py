@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import platform
+import os
 from ctypes import c_char_p, c_int, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 
 from gunyah_emu.cpu.el2 import SETUP
@@ -178,8 +178,8 @@ def open_door() -> Door:
 
 
 def _prove() -> Door:
-    machine = platform.machine()
-    if machine not in ("x86_64", "AMD64"):
+    machine = os.uname().machine
+    if machine != "x86_64":
         raise DoorClosedError(f"the private layout of unicorn is known for x86_64 only, not for {machine}")
     door = Door()
     uc = Unicorn("cortex-a72")

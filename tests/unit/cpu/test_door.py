@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_symbol_that_is_missing_closes_the_door(monkeypatch):
 
 @pytest.mark.usefixtures("unproved")
 def test_another_machine_closes_the_door(monkeypatch):
-    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="riscv64"))
     with pytest.raises(
         door.DoorClosedError, match=r"^the private layout of unicorn is known for x86_64 only, not for riscv64$"
     ):
