@@ -123,7 +123,9 @@ class Pl011(RegisterBlock):
 
     def flags(self) -> int:
         """UARTFR: never busy, nothing to transmit; the receive FIFO is empty, full or neither."""
-        return FR_TXFE | (0 if self._fifo else FR_RXFE) | (0 if self.room else FR_RXFF)
+        if not self._fifo:
+            return FR_TXFE | FR_RXFE
+        return FR_TXFE if self.room else FR_TXFE | FR_RXFF
 
     def control_line(self, value: int) -> None:
         """UARTLCR_H: turning the FIFOs on or off empties them."""

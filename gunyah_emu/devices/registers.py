@@ -59,13 +59,19 @@ class RegisterBlock:
 
     def read(self, offset: int, size: int) -> int | None:
         """A guest's load of `size` bytes."""
+        if size == 4:  # a whole register: what drivers do
+            reader = self._readers.get(offset)
+            if reader is not None:
+                return reader()
         if size == 8:
             return self.read_word(offset) | self.read_word(offset + 4) << 32
         return self.read_word(offset & ~3) >> 8 * (offset & 3) & ((1 << 8 * size) - 1)
 
     def write(self, offset: int, size: int, value: int) -> bool:
         """A guest's store of `size` bytes."""
-        if size == 8:
+        if size == 4 and (writer := self._writers.get(offset)) is not None:
+            writer(value)
+        elif size == 8:
             self.write_word(offset, value & 0xFFFF_FFFF)
             self.write_word(offset + 4, value >> 32)
         else:
