@@ -105,7 +105,7 @@ def fetch_into(scratch: Path, output: Path, mirror: str, suite: str) -> None:
         run("dpkg-deb", "--extract", str(package), str(tree))
     files = {
         "Image": decompressed(only_file(tree, "boot/vmlinuz-*").read_bytes()),
-        "initramfs.cpio": initramfs(only_file(tree, "*bin/busybox").read_bytes()),
+        "initramfs.cpio": initramfs(only_file(tree, "**/bin/busybox").read_bytes()),
         "u-boot.bin": only_file(tree, "usr/lib/u-boot/qemu_arm64/u-boot.bin").read_bytes(),
     }
     sources = {name: apt.facts_of(path) for name, path in packages.items()}
