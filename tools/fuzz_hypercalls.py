@@ -4,8 +4,8 @@
     python tools/fuzz_hypercalls.py --count 50000 --seed 7     others
     python tools/fuzz_hypercalls.py --seed 1 2 3 --way portable
 
-The guest is guest_images/root_fuzz.  What it prints depends on seed and count alone.  A Python exception ends this with
-its traceback, a guest that does not finish with status 1.
+The guest is guest_images/root_fuzz.  What comes back depends on seed and count alone.  A Python exception ends this
+with its traceback, a guest that does not finish with status 1.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import resource
 import sys
 import time
+from array import array
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +34,13 @@ INSTRUCTIONS_PER_CALL = 20_000
 class Result(NamedTuple):
     """One run, all of it a function of seed and count."""
 
-    console: str
     reason: Reason
     exit_status: int
     instructions: int
     messages: int
+    succeeded: int
+    kinds: int
+    digest: int
 
 
 def fuzz(seed: int, count: int, *, way: Way = "auto", capability_ids: CapabilityIdMode | None = None) -> Result:
@@ -46,16 +49,19 @@ def fuzz(seed: int, count: int, *, way: Way = "auto", capability_ids: Capability
     if capability_ids is not None:
         config.capability_ids = capability_ids
     with Machine(config, way=way) as machine:
-        root = machine.vm("root")
-        address = root.images[0].address_of("fuzz_parameters")
-        assert address is not None
-        parameters = machine.memory.view(address, 16)
-        assert parameters is not None
-        parameters[:] = seed.to_bytes(8, "little") + count.to_bytes(8, "little")
+        words(machine, "fuzz_parameters", 2)[:] = memoryview(array("Q", [seed, count]))
         outcome = machine.run(max_instructions=1_000_000 + count * INSTRUCTIONS_PER_CALL)
-        return Result(
-            root.console.text, outcome.reason, outcome.exit_status, outcome.instructions, len(outcome.messages)
-        )
+        results = words(machine, "fuzz_results", 3)
+        return Result(outcome.reason, outcome.exit_status, outcome.instructions, len(outcome.messages), *results)
+
+
+def words(machine: Machine, symbol: str, count: int) -> memoryview:
+    """The guest's own 64-bit words behind a symbol."""
+    address = machine.vm("root").images[0].address_of(symbol)
+    assert address is not None
+    memory = machine.memory.view(address, 8 * count)
+    assert memory is not None
+    return memory.cast("Q")
 
 
 def main() -> int:
@@ -71,8 +77,9 @@ def main() -> int:
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
         result = fuzz(seed, options.count, way=options.way, capability_ids=options.capability_ids)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(result.console, end="")
         print(
+            f"seed {seed}: {options.count} calls, {result.succeeded} succeeded, of {result.kinds} kinds; "
+            f"digest {result.digest:016x}\n"
             f"  {result.reason.name}, {result.instructions} instructions, {seconds:.1f} s, "
             f"{options.count / seconds:.0f} calls/s, peak memory {before >> 10} -> {after >> 10} MiB",
             flush=True,

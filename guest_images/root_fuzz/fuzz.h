@@ -12,6 +12,14 @@ struct fuzz_parameters {
 };
 extern volatile struct fuzz_parameters fuzz_parameters;
 
+/* What came of it, to be read there after the run: how many calls succeeded, of how many kinds, and all that came back. */
+struct fuzz_results {
+    uint64_t succeeded;
+    uint64_t kinds;
+    uint64_t digest;
+};
+extern volatile struct fuzz_results fuzz_results;
+
 /* Numbers that depend on the seed alone. */
 uint64_t random64(void);
 uint64_t random_below(uint64_t limit);

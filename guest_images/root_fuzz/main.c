@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Random hypercalls by a root VM, in every encoding.  The last line says what came back, so that two runs can be compared.
+// Random hypercalls by a root VM, in every encoding.
 
 #include <child.h>
 #include <root.h>
@@ -14,6 +14,7 @@
 #define SMCCC_HYPERCALL 0xc6008000u
 
 volatile struct fuzz_parameters fuzz_parameters = {.seed = 1, .count = 20000};
+volatile struct fuzz_results fuzz_results;
 
 // hvc #0x6000 + n; ret: eight bytes each.
 extern const char native_calls[], smccc_calls[];
@@ -165,15 +166,15 @@ static bool call_once(uint32_t *number, uint64_t *digest)
 int main(void)
 {
     static uint32_t successes[CALL_NUMBERS];
-    uint64_t digest = 0xcbf29ce484222325, succeeded = 0;
-    uint32_t kinds = 0, number;
+    uint64_t digest = 0xcbf29ce484222325;
+    uint32_t number;
     pool_open();
     for (uint64_t made = 0; made < fuzz_parameters.count; made++) {
         bool success = call_once(&number, &digest);
-        succeeded += success;
-        kinds += success && !successes[number]++;
+        fuzz_results.succeeded += success;
+        fuzz_results.kinds += success && !successes[number]++;
     }
-    printf("seed %lu: %lu calls, %lu succeeded, %u kinds of calls among them, digest %016lx\n", fuzz_parameters.seed,
-           fuzz_parameters.count, succeeded, kinds, digest);
+    fuzz_results.digest = digest;
+    printf("seed %lu: %lu calls\n", fuzz_parameters.seed, fuzz_parameters.count);
     return 0;
 }
