@@ -95,6 +95,9 @@ class CallTable:
         cleared: Sequence[int] = tuple(range(10, 18)),
         link: int | None = 9,
     ) -> None:
+        assert len(argument_counts) >= len(calls), f"{len(calls)} calls need as many counts, not {len(argument_counts)}"
+        assert max(argument_counts, default=0) <= 8, "a hypercall takes 8 arguments at most"
+        assert 1 <= results <= 8, f"a hypercall returns 1..8 results, not {results}"
         self.calls = calls
         self.argument_counts = argument_counts
         self.base = base
@@ -354,6 +357,7 @@ def open_engine(
         raise UserError(f"the engine's way must be auto, fast or portable, not {way!r}")
     answering = ExitHandler() if handler is None else handler
     everyone = list(callers) or [None] * vcpus
+    assert len(everyone) == vcpus >= 1, f"{vcpus} vCPUs need as many callers, not {len(everyone)}"
     why = "asked for"
     if way != "portable":
         from gunyah_emu.cpu.door import DoorClosedError

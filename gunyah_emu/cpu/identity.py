@@ -1,8 +1,8 @@
 """What the CPU says it is: ID registers that describe exactly what works, and debug and PMU registers that do no harm.
 
 These replace the emulator's own.  Hidden is what would make a run depend on the host (random numbers, event counters
-that read its clock), what is not kept per vCPU (SVE) and what is right but slow (pointer authentication is hashed in
-software).
+that read its clock), what is not kept per vCPU (SVE), what is not counted rightly (AArch32), and what is right but slow
+(pointer authentication is hashed in software).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gunyah_emu.cpu.libunicorn import Encoding
 from gunyah_emu.cpu.sysreg import SystemRegister
 
 _FIELDS: tuple[tuple[str, Encoding, int], ...] = (
-    ("ID_AA64PFR0_EL1", (3, 0, 0, 4, 0), 0xF << 32),  # SVE
+    ("ID_AA64PFR0_EL1", (3, 0, 0, 4, 0), 0xF << 32 | 2 << 4 | 2),  # SVE; AArch32 at EL1 and EL0
     ("ID_AA64ZFR0_EL1", (3, 0, 0, 4, 4), (1 << 64) - 1),  # SVE, in detail
     ("ID_AA64ISAR0_EL1", (3, 0, 0, 6, 0), 0xF << 60),  # RNDR
     ("ID_AA64ISAR1_EL1", (3, 0, 0, 6, 1), 0xFF << 24 | 0xFF << 4),  # GPI, GPA, API, APA
@@ -21,6 +21,7 @@ _FIELDS: tuple[tuple[str, Encoding, int], ...] = (
 """ID registers (Arm ARM D19.2.58 and following), and the fields of them that read as zero."""
 
 _PFR0_GIC = 1 << 24  # GICv3 system registers
+_PFR0_AARCH64 = 0x11  # EL1 and EL0 are AArch64 alone
 _RANDOM: tuple[tuple[str, Encoding], ...] = (("RNDR", (3, 3, 2, 4, 0)), ("RNDRRS", (3, 3, 2, 4, 1)))
 _PMCR_WRITABLE, _PMCR_RESET_CYCLES = 0x69, 1 << 2  # LC, DP, D, E; C
 _PMCR_IDENTITY = 0x41 << 24  # implementer Arm, no event counters (N = 0)
@@ -94,8 +95,8 @@ def identity_registers(
     found = []
     for name, encoding, hidden in _FIELDS:
         value = read(encoding) & ~hidden
-        if encoding == _FIELDS[0][1] and has_gic:
-            value |= _PFR0_GIC
+        if encoding == _FIELDS[0][1]:
+            value |= _PFR0_AARCH64 | (_PFR0_GIC if has_gic else 0)
         found.append(SystemRegister(name, encoding, lambda value=value: value))  # type: ignore[misc]  # no inference
     if is_max:
         found += (SystemRegister(name, encoding, _zero) for name, encoding in _RANDOM)

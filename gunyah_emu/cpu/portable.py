@@ -124,7 +124,7 @@ class PortableEngine(PortableTraps):
             self._halt_for((UNDEFINED,))
         else:
             self._budget -= size >> 2
-            self._block_end = address + size
+            self._block_end, self._block_size = address + size, size
             known = self._blocks.get(address)
             if known is None or known[0] != size:
                 known = self._read_block(address, size)
@@ -137,8 +137,8 @@ class PortableEngine(PortableTraps):
 
     def _read_block(self, address: int, size: int) -> tuple[int, int, bool]:
         """Remember of a block: its size, where its first FP instruction is (-1: nowhere), whether it ends with ERET."""
-        code = self._uc.code(address, size)
-        instructions = [int.from_bytes(code[offset : offset + 4], "little") for offset in range(0, size, 4)]
+        code = self._uc.code(address, max(size, 4))  # a pending software step is a block of no instruction
+        instructions = [int.from_bytes(code[offset : offset + 4], "little") for offset in range(0, len(code), 4)]
         index = next((n for n, instruction in enumerate(instructions) if is_floating_point(instruction)), -1)
         if len(self._blocks) >= _BLOCKS_REMEMBERED:
             self._blocks.clear()

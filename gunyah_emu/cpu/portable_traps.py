@@ -15,12 +15,20 @@ from gunyah_emu.cpu.engine import PAGE, CallTable, Engine, ExitHandler, Stop
 from gunyah_emu.cpu.portable_registers import PortableRegisters
 from gunyah_emu.cpu.registers import SYSTEM, Registers
 from gunyah_emu.cpu.results import hypercall_results, register_written, unsigned
-from gunyah_emu.cpu.syndrome import data_abort, data_access, enter_exception, instruction_abort, undefined
+from gunyah_emu.cpu.syndrome import (
+    data_abort,
+    data_access,
+    enter_exception,
+    instruction_abort,
+    software_step,
+    undefined,
+)
 from gunyah_emu.cpu.sysreg import SystemRegister, decode_system_access
 from gunyah_emu.cpu.walk import DATA_READ, Fault, walk
 
 _PSTATE_BTYPE = 3 << 10
 _MEM_WRITES, _MEM_FETCHES = (20, 22), (21, 24)  # UC_MEM_WRITE_UNMAPPED, _PROT; UC_MEM_FETCH_UNMAPPED, _PROT
+_MDSCR, _OSLSR = (2, 0, 0, 2, 2), (2, 0, 1, 1, 4)
 _SCTLR, _CPACR = SYSTEM["SCTLR_EL1"], SYSTEM["CPACR_EL1"]
 _MASK64 = (1 << 64) - 1
 
@@ -39,7 +47,7 @@ class PortableTraps(Engine):
         why: str,
     ) -> None:
         super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
-        self._budget = self._granted = self._base = self._block_end = 0
+        self._budget = self._granted = self._base = self._block_end = self._block_size = 0
         self._stop = Stop.BUDGET
         self._first: tuple[int, int, int] = (0, 0, 0)  # ESR, ELR, FAR of the last exception that led elsewhere
         self._first_vector = self._first_retired = 0
@@ -111,8 +119,12 @@ class PortableTraps(Engine):
             self._settle(pc)
             self._call(vcpu, number, self._immediate(pc - 4))
         elif number == e.UNDEFINED or pc & 3:
+            stepped = self._software_step(pc)
             self._settle(pc + 4)
-            self._undefined(vcpu, pc, el)
+            if stepped is None:
+                self._undefined(vcpu, pc, el)
+            else:
+                self._deliver(pc, stepped)
         elif number == e.SVC:
             self._settle(pc)
             self._deliver(pc, e.EC_SVC << 26 | e.IL | self._immediate(pc - 4))
@@ -144,6 +156,16 @@ class PortableTraps(Engine):
             if self._first_vector != pc or self.retired - self._first_retired > 2:
                 self._first = described
             self._end(Stop.EXCEPTION_LOOP)
+
+    def _software_step(self, pc: int) -> int | None:
+        uc = self._uc
+        mdscr = uc.read_system(_MDSCR)
+        if not mdscr & 1:
+            return None
+        has_run = self._block_end == pc and self._block_size > 0
+        return software_step(
+            uc.read(u.REG_PSTATE), mdscr, uc.read_system(_OSLSR), uc.fetch(pc - 4) if has_run else None
+        )
 
     def _undefined(self, vcpu: int, pc: int, el: int) -> None:
         uc, registers = self._uc, self._views[vcpu]

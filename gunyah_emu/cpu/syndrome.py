@@ -18,6 +18,8 @@ from gunyah_emu.cpu.sysreg import decode_system_access
 from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, FETCH, Fault, walk
 
 _ALIGNMENT = 0x21
+_DEBUG_EXCEPTION, _STEP_EXCLUSIVE, _STEP_VALID = 0x22, 1 << 6, 1 << 24
+_MDSCR_SS, _MDSCR_KDE, _OSLSR_OSLK, _PSTATE_SS, _PSTATE_D = 1 << 0, 1 << 13, 1 << 1, 1 << 21, 1 << 9
 _PSTATE_PAN, _SCTLR_SPAN, _PSTATE_IL = 1 << 22, 1 << 23, 1 << 20
 _SCTLR_NTWI = 1 << 16
 _WFI = 0xD503_207F
@@ -72,6 +74,26 @@ def undefined(instruction: int | None, pc: int, pstate: int, sctlr: int, cpacr: 
             return e.EC_WFX << 26 | e.IL | _CONDITION
         return _system_at_el0(instruction)
     return e.IL
+
+
+def software_step(pstate: int, mdscr: int, oslsr: int, previous: int | None) -> int | None:
+    """The syndrome of a software step exception (Arm ARM D2.12); None when stepping is off or an instruction trapped.
+
+    Arguments:
+        pstate: of the vCPU; PSTATE.SS is clear once the step is made.
+        mdscr: MDSCR_EL1, which turns stepping on.
+        oslsr: OSLSR_EL1, whose lock turns it off.
+        previous: the instruction that the step has executed; None when it executed none.
+    """
+    el = pstate >> 2 & 3
+    if not mdscr & _MDSCR_SS or oslsr & _OSLSR_OSLK or pstate & _PSTATE_SS:
+        return None
+    if el and (not mdscr & _MDSCR_KDE or pstate & _PSTATE_D):
+        return None
+    iss = _DEBUG_EXCEPTION
+    if previous is not None:
+        iss |= _STEP_VALID | (_STEP_EXCLUSIVE if previous & 0x3FC0_0000 == 0x0840_0000 else 0)
+    return e.EC_SOFTWARE_STEP + (1 if el else 0) << 26 | e.IL | iss
 
 
 def _system_at_el0(instruction: int) -> int:

@@ -215,3 +215,60 @@ def test_an_exception_loop_between_two_vectors_ends_by_its_budget(both):
         return stops, g.engine.retired
 
     assert both(observe, source, vectors={0x400: "eret"})[0] == [Stop.BUDGET, Stop.BUDGET]
+
+
+STEPPED = """
+    msr oslar_el1, xzr
+    mov x0, #1
+    msr mdscr_el1, x0
+    adr x0, user
+    msr elr_el1, x0
+    movz x0, #0x3c0
+    movk x0, #0x20, lsl #16
+    msr spsr_el1, x0
+    isb
+    eret
+user:
+    add x1, x1, #1
+    ldxr x3, [x10]
+    mov x2, #2
+    svc #1
+    b .
+"""
+STEPPER = """
+    mrs x20, esr_el1
+    str w20, [x11], #4
+    mrs x21, elr_el1
+    str w21, [x11], #4
+    mrs x22, spsr_el1
+    add x25, x25, #1
+    cmp x25, #5
+    b.eq out
+    cmp x25, #3
+    b.eq again
+    orr x22, x22, #0x200000
+again:
+    msr spsr_el1, x22
+    eret
+out:
+    hvc #0xe0
+"""
+
+
+def test_software_step_of_a_program_at_el0(both):
+    """Three steps, then a return without PSTATE.SS, which is pending at once, then an SVC, which is taken as it is."""
+
+    def observe(g):
+        g.x[10], g.x[11] = BASE + 0x8000, BASE + 0x9000
+        g.finish()
+        words = [int.from_bytes(g.memory[0x9000 + 4 * n : 0x9004 + 4 * n], "little") for n in range(10)]
+        return [(hex(esr), elr - BASE - 40) for esr, elr in zip(words[::2], words[1::2], strict=True)], g.engine.retired
+
+    found = both(observe, STEPPED, vectors={0x400: STEPPER})
+    assert found[0] == [
+        ("0xcb000022", 4),
+        ("0xcb000062", 8),
+        ("0xcb000022", 12),
+        ("0xca000022", 12),
+        ("0x56000001", 16),
+    ]

@@ -9,7 +9,7 @@ from gunyah_emu.cpu import SystemRegister
 IDS = [
     ("midr_el1", 0x410F_D083),
     ("mpidr_el1", 0x8000_0000),
-    ("id_aa64pfr0_el1", 0x2222),
+    ("id_aa64pfr0_el1", 0x2211),
     ("id_aa64isar0_el1", 0x1_1120),
     ("id_aa64isar1_el1", 0),
     ("id_aa64mmfr0_el1", 0x1124),
