@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gunyah_emu.boot import device_tree, virt_map
 from gunyah_emu.boot.layout import DEVICE_TREE_ROOM, arrange, memory_for
 from gunyah_emu.boot.load import load_image
+from gunyah_emu.devices.flash import Flash
 from gunyah_emu.devices.pl011 import Pl011
 from gunyah_emu.devices.pl031 import Pl031
 from gunyah_emu.devices.virtio_mmio import EmptyVirtioSlots
@@ -44,7 +45,9 @@ FIRST_FLASH = 0x1_0000_0000
 FIRST_VMID = 3
 """VMIDs below are the hypervisor's, the resource manager's and its successor's (recorded: the first guest is 3)."""
 
-VIRQS = 988
+SPIS, ALL_SPIS = 256, 988
+"""A VM has as many SPIs as on QEMU's virt; all that there can be if something is bound to one above those."""
+
 MAX_CAPS = 4096
 NORMAL_WRITE_BACK = 0xF
 TRIGGERS = {"edge": device_tree.EDGE_RISING, "level": device_tree.LEVEL_HIGH}
@@ -86,6 +89,17 @@ def build(machine: Machine) -> None:
         _start(machine, built)
 
 
+def _spi_count(machine: Machine, config: VmConfig) -> int:
+    bound = [doorbell.virq for doorbell in machine.config.doorbells if doorbell.receiver == config.name]
+    for queue in machine.config.message_queues:
+        bound += [
+            virq
+            for vm, virq in ((queue.sender, queue.send_virq), (queue.receiver, queue.receive_virq))
+            if vm == config.name
+        ]
+    return SPIS if all(virq is None or virq.spi < SPIS for virq in bound) else ALL_SPIS
+
+
 def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> Parts:
     images = [load_image(config.image, config.image_type, config.load_address)]
     images += [load_image(extra.file, extra.type, extra.load_address) for extra in config.extra_images]
@@ -114,7 +128,7 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     machine.platform.by_addrspace[addrspace] = vm
     partition = machine.hypervisor.root_partition
     cspace = CSpace(partition, config.name, max_caps=MAX_CAPS)
-    vic = Vic(partition, config.name, vcpus=config.vcpus, virqs=VIRQS)
+    vic = Vic(partition, config.name, vcpus=config.vcpus, virqs=_spi_count(machine, config))
     machine.gic_models[vic] = config.gic
     activate(cspace, vic)
     threads = _make_vcpus(machine, config, addrspace, cspace, vic)
@@ -278,3 +292,5 @@ def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
     scheduler.add_timer(clock, clock.deadline, clock.expire)
     engine.map_device(virt_map.PL031_BASE, virt_map.PL031_SIZE, clock)
     engine.map_device(virt_map.VIRTIO_BASE, virt_map.VIRTIO_SIZE, EmptyVirtioSlots())
+    if any(image.kind == "flash" for image in vm.images):
+        engine.map_device(virt_map.FLASH_BASE, virt_map.FLASH_SIZE, Flash())
