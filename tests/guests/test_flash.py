@@ -1,0 +1,41 @@
+"""A VM that starts from flash reads and runs what is there; its stores change nothing and harm nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from keystone import KS_ARCH_ARM64, KS_MODE_LITTLE_ENDIAN, Ks
+
+from gunyah_emu import Machine, Reason
+
+# The device tree's magic number at the start of memory, a store to the flash, and then: off, or an endless loop.
+PROGRAM = """
+    movz x10, #0x4000, lsl #16
+    ldr w1, [x10]
+    movz w2, #0x0dd0
+    movk w2, #0xedfe, lsl #16
+    cmp w1, w2
+    b.ne .
+    mov x10, #0x1000
+    ldr w1, [x10]
+    str wzr, [x10]
+    ldr w2, [x10]
+    cbz w2, .
+    cmp w1, w2
+    b.ne .
+    movz x0, #8
+    movk x0, #0x8400, lsl #16
+    hvc #0
+"""
+
+
+@pytest.mark.parametrize("way", ["auto", "portable"])
+def test_stores_to_the_flash_are_ignored(tmp_path: Path, way: str) -> None:
+    code = bytes(Ks(KS_ARCH_ARM64, KS_MODE_LITTLE_ENDIAN).asm(PROGRAM, 0)[0])
+    (tmp_path / "flash.bin").write_bytes(code.ljust(0x1000, b"\0") + b"\x78\x56\x34\x12")
+    path = tmp_path / "machine.toml"
+    path.write_text(f"machine.way = '{way}'\n[[vm]]\nname = 'vm'\nimage = 'flash.bin'\nimage_type = 'flash'\n")
+    with Machine.from_toml(path) as machine:
+        outcome = machine.run(max_instructions=10_000)
+    assert (outcome.reason, outcome.exit_status, outcome.messages) == (Reason.EXITED, 0, ())
