@@ -176,8 +176,9 @@ def _attach_uart(machine: Machine, objects: RootObjects) -> None:
     """The machine's UART: the root VM maps it where it likes, and binds its interrupt."""
     interrupt = objects.interrupts[32 + virt_map.PL011_SPI]
     vm = objects.vm
-    vm.uart = Pl011(vm.console.write, interrupt.set_level)
-    machine.add_device(virt_map.PL011_BASE, virt_map.PL011_SIZE, vm.uart)
+    vm.uart = uart = Pl011(vm.console.write, interrupt.set_level, vm.console.take_input)
+    vm.console.on_input, vm.console.on_recall = uart.refill, uart.give_back
+    machine.add_device(virt_map.PL011_BASE, virt_map.PL011_SIZE, uart)
 
 
 def _map_image(machine: Machine, objects: RootObjects, image: Image) -> int:
