@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from gunyah_emu.errors import UserError
 from gunyah_emu.events.kinds import KINDS
 
 
@@ -79,11 +80,11 @@ class Recorder:
 
     def close(self, *, complete: bool) -> None:
         """Close every sink, all of them even when one fails."""
-        failure: OSError | None = None
+        failure: UserError | None = None
         for sink in self.sinks:
             try:
                 sink.close(complete=complete)
-            except OSError as error:
+            except UserError as error:
                 failure = failure or error
         if failure is not None:
             raise failure

@@ -29,17 +29,27 @@ class JsonLinesSink:
         try:
             self._file = self.partial.open("w", encoding="utf-8", buffering=1 << 16)
         except OSError as error:
-            raise UserError(f"the trace file cannot be written: {error.strerror}", path=path) from None
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> UserError:
+        return UserError(f"the trace file cannot be written: {error.strerror}", path=self.path)
 
     def write(self, event: Event) -> None:
-        """Append one line."""
-        self._file.write(_encode(event.as_dict()) + "\n")
+        """Append one line; UserError when the host has no room for it."""
+        try:
+            self._file.write(_encode(event.as_dict()) + "\n")
+        except OSError as error:
+            raise self._refusal(error) from None
 
     def close(self, *, complete: bool) -> None:
         """Finish the file; rename it to its final name when it is complete."""
-        self._file.close()
-        if complete:
-            self.partial.replace(self.path)
+        try:
+            self._file.close()
+            if complete:
+                self.partial.replace(self.path)
+        except OSError as error:
+            if complete:  # otherwise something else has gone wrong already, and is being told
+                raise self._refusal(error) from None
 
 
 class MemorySink:

@@ -116,6 +116,15 @@ def test_ctrl_c_ends_a_guest_that_loops_and_leaves_an_old_trace_alone(tmp_path):
     assert trace.read_text() == "old\n"
 
 
+def test_a_full_disk_ends_a_traced_run_with_a_message_and_no_trace(tmp_path):
+    trace = tmp_path / "run.jsonl"
+    trace.with_name("run.jsonl.partial").symlink_to("/dev/full")
+    done = emulator("run", GUESTS / "smp" / "machine.toml", "--trace", trace)
+    assert done.returncode == 2
+    assert done.stderr == f"gunyah-emu: {trace}: the trace file cannot be written: No space left on device\n"
+    assert not trace.exists()
+
+
 def test_hypercalls_lists_every_number_once_and_filters():
     everything = emulator("hypercalls").stdout.splitlines()
     numbers = [line.split()[0] for line in everything]
