@@ -21,6 +21,8 @@ ASK_AGAIN = 0.02
 """Seconds until a port that took no input is asked again."""
 
 NEVER = 1 << 63
+LONG = 1 << 62
+"""Nanoseconds that are for ever, too."""
 
 
 class Port(Protocol):
@@ -52,16 +54,15 @@ class World:
     """What a run sees of the host.
 
     Arguments:
-        clock: the machine's; virtual time starts to follow the wall's now.
-        realtime: idle time is slept, so that virtual time does not run ahead; otherwise it is skipped.
+        clock: the machine's.
+        realtime: idle time is slept, however far busy time was behind the wall's or ahead: `sleep 1` in a guest is a
+            second for whoever watches.  Otherwise it is skipped.
     """
 
     def __init__(self, clock: Clock, *, realtime: bool) -> None:
         self.ports: list[Port] = []
         self._clock = clock
         self._realtime = realtime
-        #: wall-clock nanoseconds at which virtual time was 0
-        self._epoch = monotonic_ns() - clock.now()
         self._next_poll = 0
 
     def poll(self) -> None:
@@ -83,18 +84,19 @@ class World:
         if deadline >= NEVER and not any(port.is_open for port in self.ports):
             return False
         sleeps = self._realtime or deadline >= NEVER
-        came = self._serve(self._sleep(deadline, limit) if sleeps else 0)
+        began, now = monotonic_ns(), self._clock.now()
+        came = self._serve(self._sleep(deadline - now, limit) if sleeps else 0)
         if self._realtime:
-            self._clock.skip_to(min(deadline, monotonic_ns() - self._epoch))
+            self._clock.skip_to(min(deadline, now + monotonic_ns() - began))
         elif not came and deadline < NEVER:
             self._clock.skip_to(deadline)
         return True
 
-    def _sleep(self, deadline: int, limit: float | None) -> float | None:
+    def _sleep(self, nanoseconds: int, limit: float | None) -> float | None:
         """Seconds until there is something to do without input; None: for ever."""
         times = []
-        if deadline < NEVER:
-            times.append((self._epoch + deadline - monotonic_ns()) / 1e9)
+        if nanoseconds < LONG:
+            times.append(nanoseconds / 1e9)
         if limit is not None:
             times.append(limit - monotonic())
         if any(port.is_open and not port.wants_input for port in self.ports):

@@ -69,13 +69,15 @@ def test_in_real_time_idle_time_is_slept(wall: Wall) -> None:
     assert wall.slept == [pytest.approx(0.030)]
 
 
-def test_a_guest_that_fell_behind_the_wall_catches_up_without_sleeping(wall: Wall) -> None:
+@pytest.mark.parametrize("busy", [0, 500 * MS])
+def test_idle_time_is_slept_whether_the_guest_was_behind_the_wall_or_ahead(wall: Wall, busy: int) -> None:
     clock = Clock()
     world = World(clock, realtime=True)
     wall.now += 100 * MS
-    assert world.idle(30 * MS, None)
-    assert clock.now() == 30 * MS
-    assert wall.slept == [0]
+    clock.instructions = busy
+    assert world.idle(busy + 30 * MS, None)
+    assert clock.now() == busy + 30 * MS
+    assert wall.slept == [pytest.approx(0.030)]
 
 
 def test_input_wakes_and_time_is_then_where_the_wall_is(wall: Wall) -> None:
