@@ -7,8 +7,10 @@ would be another 70 (measured: import 73 and 61 ms against 8).  Each command's m
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from importlib import import_module
 
 from gunyah_emu.errors import UserError
@@ -143,8 +145,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ngunyah-emu: interrupted", file=sys.stderr)
         return STATUS_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is left to say, and Python must not say it at exit
-        # either.
-        sys.stdout = None
+        _forget_output()  # its reader went away (`| head`)
         return STATUS_INTERRUPTED
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT, EFBIG, EIO):
+            raise
+        _forget_output()
+        print(f"gunyah-emu: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return STATUS_USER_ERROR
     return status
+
+
+def _forget_output() -> None:
+    """Nobody takes what is still buffered, and Python must not complain of that at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -166,6 +166,23 @@ def test_output_that_nobody_reads_any_more_is_no_error():
         assert b"Traceback" not in running.stderr.read()
 
 
+@pytest.mark.parametrize("command", [("demo",), ("run", GUESTS / "smp" / "machine.toml"), ("hypercalls",)])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_the_disk_has_no_room_for_is_told_in_a_line(command, unbuffered):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *map(str, command)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "gunyah-emu: the output cannot be written: No space left on device\n"
+
+
 def test_version_and_help():
     assert re.fullmatch(r"gunyah-emu \d+\.\d+\.\d+\n", emulator("--version").stdout)
     assert "124     the budget is spent" in emulator("run", "--help").stdout
