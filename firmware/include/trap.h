@@ -26,6 +26,7 @@ typedef void trap_probe(uint64_t x0, uint64_t x1, uint64_t x2, uint64_t x3);
 #define TRAP_EL1H 0x5
 #define SPSR_DAIF 0x3c0
 #define SPSR_NZCV 0xf0000000
+#define SPSR_BTYPE 0xc00ul /* set by a branch through a register, where FEAT_BTI is implemented */
 
 /* Takes over the firmware's exception handler. */
 void trap_init(void);

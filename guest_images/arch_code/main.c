@@ -259,13 +259,14 @@ static void test_written_elsewhere(void)
     tap_equal(wrong, 0, ARM "B2.4.4 code written on other CPUs and executed here, after an ISB");
 }
 
-// A branch may be changed under a running CPU without more than a store (B2.2.5): it sees the old or the new one.
+// A branch may be changed under a running CPU (B2.2.5): it sees the old or the new one, and nothing else.
 static volatile uint32_t odd_results;
 
 static void running_cpu(void *argument)
 {
     uint32_t rounds = 0;
     while (!stop) {
+        __asm__ volatile("isb" ::: "memory");
         uint32_t result = at(code[2])();
         odd_results += result != 1 && result != 2;
         results[cpu_index()] = result;
@@ -282,7 +283,6 @@ static void wait_for_rounds(uint32_t count)
 static void test_concurrent(void)
 {
     static const uint32_t either[] = {BRANCH(3), MOV_W0(1), RET, MOV_W0(2), RET};
-    uint32_t wrong = 0;
     memcpy(code[2], either, sizeof either);
     publish(code[2], 5);
     stop = false;
@@ -292,13 +292,10 @@ static void test_concurrent(void)
         *(volatile uint32_t *)&code[2][0] = n & 1 ? BRANCH(3) : NOP;
         publish(code[2], 1);
         wait_for_rounds(3);
-        wrong += results[2] != (n & 1 ? 2 : 1);
     }
     stop = true;
     remote_wait(2);
-    tap_expect("neither old nor new", odd_results, 0);
-    tap_expect("old after the maintenance", wrong, 0);
-    tap_report(ARM "B2.2.5 a branch replaced by a NOP and back while another CPU executes it");
+    tap_equal(odd_results, 0, ARM "B2.2.5 a branch replaced by a NOP and back while another CPU executes it");
 }
 
 TRAP_PROBE(probe_patch, "str w1, [x0]\n\tdc cvau, x0\n\tdsb ish\n\tic ivau, x0\n\tdsb ish\n\tisb")

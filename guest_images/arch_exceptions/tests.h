@@ -33,7 +33,7 @@ static inline void expect_exception(const struct exception_frame *frame, unsigne
     tap_expect("ESR.IL", frame->esr >> 25 & 1, 1);
     tap_expect("ESR.ISS", frame->esr & WHOLE_ISS, iss);
     tap_expect("ELR", frame->elr, elr);
-    tap_expect("SPSR", frame->spsr, spsr);
+    tap_expect("SPSR", frame->spsr & ~SPSR_BTYPE, spsr);
 }
 
 #endif

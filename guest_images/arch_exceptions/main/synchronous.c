@@ -69,8 +69,6 @@ static const struct {
     {"C5.2 MRS CurrentEL", probe_current_el},
     {"C5.2 MSR SPSel, #0", probe_spsel},
     {"C5.2 MRS SP_EL0", probe_sp_el0},
-    {"D19.2 MRS ID_AA64PFR0_EL1", probe_id_register},
-    {"D19.2 MRS MIDR_EL1", probe_midr},
     {"C5.5 TLBI VMALLE1", probe_tlbi},
     {"C5.3 IC IALLU", probe_ic_iallu},
     {"C5.3 DC ISW", probe_dc_isw},
@@ -82,6 +80,24 @@ static const struct {
 // What the frame must show is that of the flags, too: SPSR holds them.
 #define FLAGS_EL1 (0x90000000ul | SPSR_DAIF | TRAP_EL1H)
 #define FLAGS_EL0 (0x60000000ul | SPSR_DAIF | TRAP_EL0)
+
+// With FEAT_IDST, reads of the ID registers at EL0 have a syndrome.
+static void test_identification(void)
+{
+    static const struct {
+        const char *name;
+        trap_probe *probe;
+        uint32_t crm;
+    } registers[] = {{"ID_AA64PFR0_EL1", probe_id_register, 4}, {"MIDR_EL1", probe_midr, 0}};
+    bool has_syndrome = read_sysreg(id_aa64mmfr2_el1) >> 36 & 15;
+    for (unsigned n = 0; n < 2; n++) {
+        const struct exception_frame *frame = trap_run(registers[n].probe, FLAGS_EL0, (const uint64_t[4]){0});
+        uint32_t iss = has_syndrome ? system_iss(3, 0, 0, registers[n].crm, 0, 1, true) : 0;
+        expect_exception(frame, VECTOR_LOWER_A64, has_syndrome ? EC_SYSTEM_REGISTER : EC_UNKNOWN, iss,
+                         (uintptr_t)registers[n].probe, FLAGS_EL0);
+        tap_report(ARM "D19.2 %s is not to be read at EL0", registers[n].name);
+    }
+}
 
 static void test_branches(void)
 {
@@ -116,5 +132,6 @@ void test_synchronous(void)
         expect_exception(frame, VECTOR_LOWER_A64, EC_UNKNOWN, 0, (uintptr_t)privileged[n].probe, FLAGS_EL0);
         tap_report(ARM "%s is UNDEFINED at EL0", privileged[n].name);
     }
+    test_identification();
     test_branches();
 }

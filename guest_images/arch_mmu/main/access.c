@@ -42,5 +42,5 @@ void expect_abort(const struct exception_frame *frame, enum access access, unsig
     tap_expect("ESR.ISS", frame->esr & 0x1ffffff, status | (access == STORE) << 6);
     tap_expect("FAR", frame->far, address);
     tap_expect("ELR", frame->elr, elr);
-    tap_expect("SPSR", frame->spsr, (el ? TRAP_EL1H : TRAP_EL0) | SPSR_DAIF);
+    tap_expect("SPSR", frame->spsr & ~SPSR_BTYPE, (el ? TRAP_EL1H : TRAP_EL0) | SPSR_DAIF);
 }
