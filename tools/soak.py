@@ -33,7 +33,7 @@ from gunyah_emu.events import DigestSink  # noqa: E402
 PIECE = 5_000_000
 """Instructions between two looks at the clock and at memory."""
 
-WARM = 0.25
+WARM = 0.5
 """Part of a run after which memory must not grow any more."""
 
 GROWTH_LIMIT = 16 << 20
