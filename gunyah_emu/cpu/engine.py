@@ -67,8 +67,12 @@ class ExitHandler:
     def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:
         """The guest accessed a system register that nobody implements, which is UNDEFINED; told once each way."""
 
-    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> None:
-        """Nothing is at `ipa`: the guest takes an external abort.  `kind` is "read", "write" or "fetch"."""
+    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> bool | None:
+        """Nothing is at `ipa`.  `kind` is "read", "write" or "fetch".
+
+        Returns True for a read or write that is to be made again, because a device is there now.  Otherwise the guest
+        takes an external abort.
+        """
 
 
 class CallTable:

@@ -273,12 +273,13 @@ class FastEngine(Engine):
         return SYNC_EXTERNAL
 
     def _on_unmapped(self, vcpu: int, ipa: int, va: int, iss: int, is_device: int) -> int:
-        """A data access that nothing answered: the fault status for the guest."""
+        """A data access that nothing answered: the fault status for the guest; 0: it is made again."""
         if iss & _S1PTW:
             return self._walk_status(vcpu, va, is_fetch=False)
-        if not is_device:
-            self.handler.on_unmapped(vcpu, ipa, "write" if iss & _WNR else "read", self._views[vcpu].pc)
-        return SYNC_EXTERNAL
+        if is_device:
+            return SYNC_EXTERNAL
+        kind = "write" if iss & _WNR else "read"
+        return 0 if self.handler.on_unmapped(vcpu, ipa, kind, self._views[vcpu].pc) else SYNC_EXTERNAL
 
     def _walk_status(self, vcpu: int, va: int, *, is_fetch: bool) -> int:
         """A table of the guest's stage 1 is where nothing is: which level's."""

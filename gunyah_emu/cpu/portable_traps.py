@@ -264,8 +264,11 @@ class PortableTraps(Engine):
                 self._step_over(pc)
                 return
         elif place is None:
-            self.handler.on_unmapped(vcpu, ipa, "write" if is_write else "read", pc)
+            appeared = self.handler.on_unmapped(vcpu, ipa, "write" if is_write else "read", pc)
             self._load(vcpu)
+            if appeared:
+                self._budget += 1  # it is charged when it is made again
+                return
         far = self._faulting_address(registers, ipa, 0 if access is None else access.address, el)
         self._deliver(
             pc, e.EC_DATA_ABORT + (1 if el else 0) << 26 | e.IL | (e.WNR if is_write else 0) | e.SYNC_EXTERNAL, far

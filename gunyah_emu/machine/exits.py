@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from gunyah_emu.cpu import ExitHandler
 from gunyah_emu.cpu.sysreg import encoding_name
 from gunyah_emu.devices.semihosting import Exit, Semihosting
-from gunyah_emu.machine.scheduler import RetryAccess
 from gunyah_emu.machine.traps import device_at
 
 if TYPE_CHECKING:
@@ -82,19 +81,16 @@ class Exits(ExitHandler):
         """A system register that nothing models: UNDEFINED for the guest."""
         self._tell(f"{'read' if is_read else 'write'} of unknown system register {encoding_name(encoding)}", vcpu, pc)
 
-    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> None:
-        """An access that the bus does not answer: made again when something appears there, else an external abort.
-
-        Raises:
-            RetryAccess: something did.
-        """
+    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> bool:
+        """An access that the bus does not answer: made again when something appears there, else an external abort."""
         if kind != "fetch":
             thread = self._vm.vcpus[vcpu].thread
             place = device_at(self._machine, thread, ipa, is_write=kind == "write")
             if place is not None:
                 self._vm.engine.map_device(*place)
-                raise RetryAccess
+                return True
         self._tell(f"{kind} of unmapped address {ipa:#x}", vcpu, pc)
+        return False
 
     def _tell(self, what: str, vcpu: int, pc: int) -> None:
         vm = self._vm

@@ -89,11 +89,13 @@ void stage2_data_abort(Core *self, uint32_t syndrome)
     }
     PyObject *result = PyObject_CallFunction(self->on_unmapped, "nKKIi", self->current, (unsigned long long)ipa,
                                              (unsigned long long)far, (unsigned)(syndrome & ISS), device != NULL);
-    if (result && as_u64(result, &status, "a fault status") == 0) {
+    if (!result || as_u64(result, &status, "a fault status") < 0) {
+        fail(self);
+    } else if (status == 0) {
+        self->budget += 1; /* something appeared there: the access is made again, and charged then */
+    } else {
         AT(uint64_t, self->env, env_vaddress) = far;
         deliver_external_abort(self, EXCP_DATA_ABORT, (uint32_t)status | (is_write ? ISS_WNR : 0));
-    } else {
-        fail(self);
     }
     Py_XDECREF(result);
 }
