@@ -22,6 +22,9 @@ answer spins until its turn is over, and with 100,000 such a run took twice as l
 nothing more and cost the switches.
 """
 
+LONGEST = 10_000_000
+"""Instructions of a slice at most, so that Ctrl-C and the wall-clock budget are seen in time."""
+
 
 class Chooser:
     """The default choices: round robin, a fixed quantum, and random numbers that depend on the seed alone.
@@ -42,7 +45,7 @@ class Chooser:
 
     def slice_length(self, vcpu: VCpu, others_ready: bool) -> int:
         """Instructions the slice may last; more for a vCPU that is alone: that costs less and decides nothing."""
-        return self.quantum if others_ready else self.quantum * 10
+        return self.quantum if others_ready else min(self.quantum * 33, LONGEST)
 
     def entropy(self, count: int) -> bytes:
         """`count` bytes for a guest that asks for random numbers."""
