@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from gunyah_emu.abi.bitfields import VIC_OPTION_FLAGS, VicOptionFlags
 from gunyah_emu.abi.declare import hypercall
-from gunyah_emu.abi.errors import ARGUMENT_INVALID, BUSY, CSPACE_WRONG_OBJECT_TYPE, OBJECT_STATE, OK
+from gunyah_emu.abi.errors import ARGUMENT_INVALID, BUSY, CSPACE_WRONG_OBJECT_TYPE, NOMEM, OBJECT_STATE, OK
 from gunyah_emu.abi.rights import ACTIVATE, VicRights
 from gunyah_emu.abi.types import ANY_STATE, U64, Bool, CapId, Count, Index, Results
 from gunyah_emu.hypervisor.mpidr import DEFAULT_MAPPING, MpidrMapping
@@ -26,6 +26,9 @@ MAX_VCPUS: Final = 8
 MAX_VIRQS: Final = 988
 
 _MAX_MSIS_VALID: Final = 1 << 0
+_PRIVATE_VIRQS: Final = 32
+_VIRQ_COST: Final = 128
+"""Bytes that the state of an interrupt takes here: VICs are small, their interrupts are many."""
 
 
 class Vic(HypervisorObject):
@@ -57,8 +60,15 @@ class Vic(HypervisorObject):
         partition.hypervisor.vics[self] = None
 
     def on_activate(self) -> int:
-        """Ask the platform for the controller."""
+        """Ask the platform for the controller.
+
+        Errors: NOMEM: no memory for the state of its interrupts.
+        """
         assert self.partition is not None
+        size = (self.max_vcpus * _PRIVATE_VIRQS + self.max_virqs) * _VIRQ_COST
+        if not self.partition.has_room(size):
+            return NOMEM
+        self.partition.charge(self, size)
         if self.controller is None:
             self.set_controller(self.partition.hypervisor.platform.interrupt_controller(self))
         return OK
