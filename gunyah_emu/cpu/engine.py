@@ -260,7 +260,7 @@ class Engine(ABC):
         """From a callback: leave at most this much budget."""
 
     @abstractmethod
-    def set_irq(self, vcpu: int, level: bool) -> None:  # the seam of interrupt controllers
+    def set_irq(self, vcpu: int, level: bool) -> None:
         """Set a vCPU's IRQ line, from anywhere, also while it runs."""
 
     @abstractmethod
@@ -286,7 +286,7 @@ class Engine(ABC):
     def close(self) -> None:
         """Free the emulator; the engine must not be used afterwards."""
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:  # the seam
+    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:
         """The IPA of a virtual address through the vCPU's stage 1, at its exception level; None when it would fault."""
         from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, Fault, walk
 

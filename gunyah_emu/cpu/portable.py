@@ -72,8 +72,9 @@ class PortableEngine(PortableTraps):
             row[_ISR] = SystemRegister("ISR_EL1", _ISR, partial(self._interrupt_status, vcpu))
         self._stub = mmap.mmap(-1, PAGE)
         self._stub[: len(_CLREX_WFI)] = _CLREX_WFI
-        self._exports: dict[int, object] = {_STUB: c_uint8.from_buffer(self._stub)}
-        uc.map(_STUB, PAGE, ctypes.addressof(self._exports[_STUB]))  # type: ignore[arg-type]
+        stub = c_uint8.from_buffer(self._stub)
+        self._exports: dict[int, object] = {_STUB: stub}  # what keeps mapped buffers alive
+        uc.map(_STUB, PAGE, ctypes.addressof(stub))
         uc.hook(u.HOOK_BLOCK, u.BlockHook(self._on_block))
         uc.hook(u.HOOK_NEW_BLOCK, u.NewBlockHook(self._on_new_block))
         uc.hook(u.HOOK_INTR, u.InterruptHook(self._on_interrupt))
@@ -106,7 +107,7 @@ class PortableEngine(PortableTraps):
     def _devices_changed(self) -> None:
         """Devices are looked up at each access."""
 
-    def invalidate(self, ipa: int, size: int) -> None:  # there is no way to forget less
+    def invalidate(self, ipa: int, size: int) -> None:
         """Forget all translated code: the public API finds code by virtual addresses only."""
         self._uc.forget_code()
 
@@ -246,7 +247,7 @@ class PortableEngine(PortableTraps):
         previous, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
         try:
             waits = self._run(vcpu)
-        except BaseException as error:  # kept, and raised below with the first one winning
+        except BaseException as error:  # the first one wins, and is raised below
             self._fail(error)
             waits = False
         finally:

@@ -48,7 +48,7 @@ class _General(MutableSequence[int]):
     def __delitem__(self, index: int | slice) -> None:
         raise TypeError("a CPU keeps its registers")
 
-    def insert(self, index: int, value: int) -> None:  # as the base class has it
+    def insert(self, index: int, value: int) -> None:
         """A CPU gets no further registers: TypeError."""
         raise TypeError("a CPU gets no further registers")
 

@@ -31,6 +31,7 @@ _PAGE_VALID, _MEMATTR_NORMAL, _READ, _WRITE, _INNER_SHAREABLE, _ACCESSED = 3, 0x
 _EXECUTE_NEVER = 1 << 54
 _MAY_EXECUTE = 1 << 55  # ours: bits 58:55 are left to software
 _ADDRESS = (1 << 48) - _PAGE
+_EMPTY = bytes(_PAGE)
 
 
 class Stage2:
@@ -39,8 +40,14 @@ class Stage2:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _RESERVED, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._entries = memoryview(self._memory).cast("Q")
-        self._used = _PAGE  # the first page is the level 1 table
+        self._end = _PAGE  # the first page is the level 1 table
+        self._free: list[int] = []
         self.size = _RESERVED
+
+    @property
+    def used(self) -> int:
+        """Bytes that the tables take."""
+        return self._end - len(self._free) * _PAGE
 
     def host_address(self) -> int:
         """Where the tables lie in our own memory."""
@@ -55,11 +62,17 @@ class Stage2:
         if not self._entries[entry]:
             if not make:
                 return None
-            if self._used + _PAGE > _RESERVED:
-                raise UserError(f"the memory of one VM must be at most {_RESERVED // _PAGE * _TABLE_SPAN >> 30} GiB")
-            self._entries[entry] = TABLES + self._used | _VALID_TABLE
-            self._used += _PAGE
+            self._entries[entry] = TABLES + self._allocate() | _VALID_TABLE
         return ((self._entries[entry] & _ADDRESS) - TABLES) // 8
+
+    def _allocate(self) -> int:
+        """The offset of a page of zeros."""
+        if self._free:
+            return self._free.pop()
+        if self._end + _PAGE > _RESERVED:
+            raise UserError(f"the memory of one VM must be at most {_RESERVED // _PAGE * _TABLE_SPAN >> 30} GiB")
+        self._end += _PAGE
+        return self._end - _PAGE
 
     def _leaf_table(self, ipa: int, *, make: bool) -> int | None:
         table = self._table(ipa // _LEVEL1_SPAN, make=make)
@@ -87,12 +100,17 @@ class Stage2:
             fill_descriptors(self._entries, table + start % _TABLE_SPAN // _PAGE, output | attributes, pages)
 
     def unmap(self, ipa: int, size: int) -> None:
-        """Let nothing be there."""
+        """Let nothing be there.  A table that is empty then is free: a guest may map here and there for ever."""
         for start, pages in self._spans(ipa, size):
             table = self._leaf_table(start, make=False)
             if table is not None:
                 first = table + start % _TABLE_SPAN // _PAGE
                 self._entries[first : first + pages] = memoryview(bytes(pages * 8)).cast("Q")
+                if self._memory[table * 8 : table * 8 + _PAGE] == _EMPTY:
+                    above = self._table(start // _LEVEL1_SPAN, make=False)
+                    assert above is not None
+                    self._entries[above + start % _LEVEL1_SPAN // _TABLE_SPAN] = 0
+                    self._free.append(table * 8)
 
     def fetched(self, ipa: int) -> int | None:
         """The guest fetched from this page: make it executable.
