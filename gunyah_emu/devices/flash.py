@@ -1,7 +1,7 @@
 """The flash that a VM starts from: its contents are memory, and what is stored to it is a command.
 
-No command is obeyed, so the contents stay as they are.  U-Boot stores to the flash that it runs from before it has moved
-to RAM, by mistake; QEMU's flash takes that for an unknown command, too.
+No command is obeyed, so the contents stay as they are.  U-Boot stores to the flash that it runs from before it has
+moved to RAM, by mistake; QEMU's flash takes that for an unknown command, too.
 """
 
 from __future__ import annotations
