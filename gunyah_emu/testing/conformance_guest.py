@@ -43,6 +43,7 @@ ENCODINGS: Final = {
     "MPIDR": (3, 0, 0, 0, 5),
 }
 SPURIOUS: Final = 1023
+LAST_SPI: Final = 987
 DAIF_I, EL1H = 1 << 7, 5
 ALL_MASKED: Final = 0x3C0 | EL1H
 DEAD: Final = 0xDEAD_0000_0000_0000
@@ -79,7 +80,11 @@ class GuestTarget:
             image.write_bytes(minimal_elf(IMAGE_SIZE))
             vm: dict[str, object] = {"name": kind, "image": str(image), "gic": "gunyah"}
             vm |= {"kind": "root"} if kind == "root" else {"memory": {"base": MEMORY_BASE, "size": MEMORY_SIZE}}
-            self.machine = Machine(MachineConfig({"machine": {"way": way}, "vm": [vm]}))
+            # That VM's queues had interrupts beyond those of QEMU's virt; binding one such gives a VM all there are.
+            last = {"label": 1, "senders": [kind], "receiver": kind, "virq": {"spi": LAST_SPI, "trigger": "edge"}}
+            self.machine = Machine(
+                MachineConfig({"machine": {"way": way}, "vm": [vm], "doorbell": [] if kind == "root" else [last]})
+            )
         self._vm = self.machine.vm(kind)
         self.engine = self._vm.engine
         self.vcpu = self._vm.vcpus[0]
@@ -123,8 +128,8 @@ class GuestTarget:
         activate(self.requests, self.replies)
         vic = self.vcpu.thread.vic
         assert vic is not None
-        self.requests.send_source.bind(vic, 960)
-        self.replies.receive_source.bind(vic, 961)
+        for error in (self.requests.send_source.bind(vic, 960), self.replies.receive_source.bind(vic, 961)):
+            assert not error, error
         self.requests.send_source.assert_level()
         return {
             "rm_tx": cspace.insert(self.requests, MsgQueueRights.SEND),
