@@ -36,7 +36,7 @@ $(BIN)/python:
 
 # Editable: the C accelerator is built in place; where that fails the package installs without it.  Compiled at once, for a
 # start-up that takes no longer where PYTHONDONTWRITEBYTECODE is set.
-$(VENV)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard gunyah_emu/cpu/*.c)
+$(VENV)/.installed: $(BIN)/python pyproject.toml setup.py $(wildcard gunyah_emu/cpu/accelerator/*)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@$(BIN)/python -m compileall -q gunyah_emu
 	@touch $@
