@@ -224,7 +224,7 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->cpu = AT(char *, self->uc, uc_cpu);
     self->env = AT(char *, self->cpu, cpu_env);
     AT(uint8_t, self->uc, uc_no_exit_request) = 1; /* stop between blocks only: faster, and no store is made twice */
-    self->pstate = &AT(uint32_t, self->env, env_pstate);
+    self->illegal = &AT(uint8_t, self->env, env_pstate + PSTATE_IL_BYTE);
     silence_pmu(self);
     self->on_call = Py_NewRef(on[0]);
     self->on_undefined = Py_NewRef(on[1]);

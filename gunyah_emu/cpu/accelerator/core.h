@@ -65,6 +65,7 @@ enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21
 enum { SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
 #define PSTATE_IL (1u << 20)
+#define PSTATE_IL_BYTE 2 /* of a little-endian host */
 
 /* Why run() returned: the values of engine.Stop. */
 enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP };
@@ -98,7 +99,7 @@ typedef struct {
 typedef struct Core {
     PyObject_HEAD
     char *uc, *cpu, *env;
-    const uint32_t *pstate; /* of the vCPU that is swapped in */
+    const uint8_t *illegal; /* the byte of PSTATE that holds IL: tested for every block */
     int64_t budget;     /* what is left of this run; at 0, the block hook stops in front of the next block */
     int64_t granted;    /* retired == granted - budget, whoever shortens the run */
     uint64_t block_end; /* where the running block ends; 0 when an exception has settled it */

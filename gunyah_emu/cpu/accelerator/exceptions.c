@@ -20,7 +20,7 @@ static __attribute__((noinline, cold)) void on_special_block(Core *self, uint64_
         uc_emu_stop(self->uc); /* takes effect in front of this block, which is therefore not charged */
         return;
     }
-    if (*self->pstate & PSTATE_IL)
+    if (*self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE)
         raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
     if (address & 3)
         raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
@@ -32,7 +32,7 @@ static __attribute__((noinline, cold)) void on_special_block(Core *self, uint64_
 void on_block(void *Py_UNUSED(uc), uint64_t address, uint32_t size, void *user)
 {
     Core *self = user;
-    if (__builtin_expect(self->budget <= 0 || address & 3 || *self->pstate & PSTATE_IL, 0)) {
+    if (__builtin_expect(self->budget <= 0 || address & 3 || *self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE, 0)) {
         on_special_block(self, address, size);
         return;
     }
