@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
     with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
         engine = machine.vms[0].engine
-        if machine.way == "auto" and engine.way == "portable":
+        if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)
         if arguments.trace is not None:
             from gunyah_emu.events import JsonLinesSink
