@@ -110,3 +110,10 @@ class HypervisorObject:
 
 HypervisorObject.ANY_TYPE = True
 OBJECT_TYPES["HypervisorObject"] = HypervisorObject
+
+
+def activate(*objects: HypervisorObject) -> None:
+    """Activate objects that were built from Python so that they must become active."""
+    for target in objects:
+        error = target.activate()
+        assert not error, f"{target!r} must become active; error {error}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.boot import device_tree, virt_map
+from gunyah_emu.boot.image import read_file
 from gunyah_emu.boot.layout import DEVICE_TREE_ROOM, arrange, memory_for
 from gunyah_emu.boot.load import load_image
 from gunyah_emu.devices.flash import Flash
@@ -22,11 +23,12 @@ from gunyah_emu.hypervisor.doorbell import Doorbell
 from gunyah_emu.hypervisor.memextent import ACCESS_EXECUTE, ACCESS_READ, ACCESS_RWX, MemExtent, attributes
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
 from gunyah_emu.hypervisor.msgqueue import MsgQueue
+from gunyah_emu.hypervisor.object import activate
 from gunyah_emu.hypervisor.thread import Thread
 from gunyah_emu.hypervisor.vic import Vic
 from gunyah_emu.hypervisor.vpm_group import VpmGroup
 from gunyah_emu.machine.ram import allocate
-from gunyah_emu.machine.root import activate, build_root_vm
+from gunyah_emu.machine.root import build_root_vm
 from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     images = [load_image(config.image, config.image_type, config.load_address)]
     images += [load_image(extra.file, extra.type, extra.load_address) for extra in config.extra_images]
     base, size = memory_for(images) if config.memory is None else (config.memory.base, config.memory.size)
-    ram_disk = b"" if config.initrd is None else _read(config.initrd)
+    ram_disk = b"" if config.initrd is None else read_file(config.initrd)
     layout = arrange(images, base, size, config.name, len(ram_disk), _device_tree_room(machine))
     ram = allocate(size)
     flash = next((image for image in layout.images if image.kind == "flash"), None)
@@ -134,12 +136,6 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     threads = _make_vcpus(machine, config, addrspace, cspace, vic)
     vm.threads = threads
     return Parts(config, vm, ram, layout, base, cspace, vic, threads, [])
-
-
-def _read(path: str) -> bytes:
-    from gunyah_emu.boot.image import read_file
-
-    return read_file(path)
 
 
 def _add_memory(
@@ -261,7 +257,7 @@ def _device_tree(machine: Machine, parts: Parts) -> bytes:
     if config.device_tree is not None:
         from gunyah_emu.boot.given_tree import amend
 
-        return amend(_read(config.device_tree), description, config.device_tree, room)
+        return amend(read_file(config.device_tree), description, config.device_tree, room)
     tree = device_tree.build(description)
     assert len(tree) <= room, (
         f"the device tree of VM '{config.name}' must have at most {room} bytes; it has {len(tree)}"

@@ -27,13 +27,13 @@ from gunyah_emu.hypervisor.hwirq import HwIrq
 from gunyah_emu.hypervisor.memextent import ACCESS_RW, ACCESS_RWX, MEMTYPE_DEVICE, MemExtent, attributes
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
 from gunyah_emu.hypervisor.memory import PAGE_SIZE
+from gunyah_emu.hypervisor.object import activate
 from gunyah_emu.hypervisor.thread import OPTION_CRITICAL, Thread
 from gunyah_emu.hypervisor.vic import Vic
 from gunyah_emu.machine.ram import allocate
 from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
-    from gunyah_emu.hypervisor.object import HypervisorObject
     from gunyah_emu.machine.config import VmConfig
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VirtualMachine
@@ -163,13 +163,6 @@ def _make_objects(machine: Machine, config: VmConfig) -> RootObjects:
     activate(uart, *interrupts.values())
     vm.threads = [vcpu]
     return RootObjects(vm, cspace, vcpu, addrspace, vic, memory, devices, uart, interrupts)
-
-
-def activate(*objects: HypervisorObject) -> None:
-    """Activate what was built so that it must work."""
-    for target in objects:
-        error = target.activate()
-        assert not error, f"{target!r} must activate; error {error}"
 
 
 def _attach_uart(machine: Machine, objects: RootObjects) -> None:

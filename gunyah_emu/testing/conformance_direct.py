@@ -20,7 +20,7 @@ from gunyah_emu.hypervisor.memextent import ACCESS_RW, ACCESS_RWX, MEMTYPE_DEVIC
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
 from gunyah_emu.hypervisor.memory import PAGE_SIZE
 from gunyah_emu.hypervisor.msgqueue import MsgQueue
-from gunyah_emu.hypervisor.object import HypervisorObject
+from gunyah_emu.hypervisor.object import HypervisorObject, activate
 from gunyah_emu.hypervisor.platform import QuietPlatform
 from gunyah_emu.hypervisor.thread import Thread
 from gunyah_emu.hypervisor.vic import MAX_VIRQS, Vic
@@ -91,6 +91,34 @@ class _Machine(QuietPlatform):
         self.started = thread
 
 
+class ResourceManager:
+    """A VM's two queues to the resource manager, whose answers come from the recording.
+
+    Arguments:
+        cspace: the VM's; it gets the capabilities, with the rights that the resource manager gives.
+        vic: the VM's; both queues are bound to it.
+    """
+
+    def __init__(self, cspace: CSpace, vic: Vic) -> None:
+        partition = cspace.partition
+        assert partition is not None
+        self.requests = MsgQueue(partition, "to the resource manager", depth=8, max_message_size=240)
+        self.replies = MsgQueue(partition, "from the resource manager", depth=8, max_message_size=240)
+        activate(self.requests, self.replies)
+        for error in (self.requests.send_source.bind(vic, 960), self.replies.receive_source.bind(vic, 961)):
+            assert not error, error
+        self.requests.send_source.assert_level()
+        self.symbols = {
+            "rm_tx": cspace.insert(self.requests, MsgQueueRights.SEND),
+            "rm_rx": cspace.insert(self.replies, MsgQueueRights.RECEIVE),
+        }
+
+    def reply(self, message: bytes) -> None:
+        """Take the request, and answer."""
+        self.requests.pop()
+        self.replies.push(message, push=True)
+
+
 class DirectTarget:
     """Steps against the dispatcher.
 
@@ -115,26 +143,27 @@ class DirectTarget:
         vic = Vic(partition, kind, vcpus=1, virqs=virqs)
         vic.set_controller(self.gic)
         addrspace = Addrspace(partition, kind, vmid=ROOT_VMID)
-        _activate(cspace, vic, addrspace)
+        activate(cspace, vic, addrspace)
         extents = self._map_memory(addrspace)
         self.vcpu = vcpu = Thread(partition, kind)
         if kind != "root":
             group = VpmGroup(partition, kind)
-            _activate(group)
+            activate(group)
             vcpu.attach_vpm_group(group, 0)
         vcpu.attach_addrspace(addrspace)
         vcpu.cspace = cspace
         cspace.retain()
         vic.attach_vcpu(vcpu, 0)
-        _activate(vcpu)
+        activate(vcpu)
         vcpu.power_on(RAM_BASE, 0)
         if kind == "root":
             own = {"partition": partition, "cspace": cspace, "vcpu": vcpu, "addrspace": addrspace, "vic": vic}
             hwirqs = {f"hwirq{intid}": HwIrq(partition, intid) for intid in range(32, 256)}
-            _activate(*hwirqs.values())
+            activate(*hwirqs.values())
             self._symbols = {name: cspace.insert(target) for name, target in {**own, **extents, **hwirqs}.items()}
         else:
-            self._symbols = self._resource_manager_queues(cspace, vic)
+            self._resource_manager = ResourceManager(cspace, vic)
+            self._symbols = self._resource_manager.symbols
         self._symbols |= ADDRESSES
         for name, value in CPU_SETUP:
             self.write_register(name, value)
@@ -150,10 +179,10 @@ class DirectTarget:
         device, uart = MemExtent(partition, "devices", device=True), MemExtent(partition, "uart")
         ram.configure(RAM_BASE, RAM_SIZE, attributes(ACCESS_RWX))
         device.configure(0, DEVICE_SIZE, attributes(ACCESS_RW, MEMTYPE_DEVICE))
-        _activate(ram, device)
+        activate(ram, device)
         image.configure_derive(ram, 0, IMAGE_SIZE, attributes(ACCESS_RWX))
         uart.configure_derive(device, UART, PAGE_SIZE, attributes(ACCESS_RW, MEMTYPE_DEVICE))
-        _activate(image, uart)
+        activate(image, uart)
         for extent, ipa, attrs in (
             (image, RAM_BASE, NORMAL_RWX),
             (ram, RAM_BASE, NORMAL_RW),
@@ -162,20 +191,6 @@ class DirectTarget:
             error = map_extent(extent, addrspace, ipa, attrs)
             assert not error, error
         return {"me": ram, "device_me": device, "uart_me": uart}
-
-    def _resource_manager_queues(self, cspace: CSpace, vic: Vic) -> dict[str, int]:
-        """The two queues to the resource manager, with the rights and vIRQs that it gives a VM."""
-        partition = self.hypervisor.root_partition
-        self.requests = MsgQueue(partition, "to the resource manager", depth=8, max_message_size=240)
-        self.replies = MsgQueue(partition, "from the resource manager", depth=8, max_message_size=240)
-        _activate(self.requests, self.replies)
-        self.requests.send_source.bind(vic, 960)
-        self.replies.receive_source.bind(vic, 961)
-        self.requests.send_source.assert_level()
-        return {
-            "rm_tx": cspace.insert(self.requests, MsgQueueRights.SEND),
-            "rm_rx": cspace.insert(self.replies, MsgQueueRights.RECEIVE),
-        }
 
     def _irq_line(self, _vcpu: int, level: bool) -> None:
         self.machine.irq_line = level
@@ -296,11 +311,4 @@ class DirectTarget:
 
     def reply(self, message: bytes) -> None:
         """The resource manager takes the request and answers."""
-        self.requests.pop()
-        self.replies.push(message, push=True)
-
-
-def _activate(*objects: HypervisorObject) -> None:
-    for target in objects:
-        error = target.activate()
-        assert not error, f"{target} must become active, not answer {error}"
+        self._resource_manager.reply(message)

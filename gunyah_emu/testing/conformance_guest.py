@@ -13,18 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from gunyah_emu.abi.rights import MsgQueueRights
 from gunyah_emu.boot import virt_map
 from gunyah_emu.gic import CPU_INTERFACE_REGISTERS
 from gunyah_emu.hypervisor.cspace import CSpace
 from gunyah_emu.hypervisor.memextent_mapping import map_extent
-from gunyah_emu.hypervisor.msgqueue import MsgQueue
 from gunyah_emu.machine.config import MachineConfig
 from gunyah_emu.machine.machine import Machine
-from gunyah_emu.machine.root import MEMORY_BASE, MEMORY_SIZE, RootObjects, activate
+from gunyah_emu.machine.root import MEMORY_BASE, MEMORY_SIZE, RootObjects
 from gunyah_emu.machine.vm import VCpu
 from gunyah_emu.testing.conformance import Fault, InterruptMode
-from gunyah_emu.testing.conformance_direct import ADDRESSES, CPU_SETUP, DEVICE_RW, IMAGE_SIZE, STEP_NS
+from gunyah_emu.testing.conformance_direct import ADDRESSES, CPU_SETUP, DEVICE_RW, IMAGE_SIZE, STEP_NS, ResourceManager
 
 VECTORS: Final = MEMORY_BASE + 0x2000
 SLOTS: Final = MEMORY_BASE + 0x4000
@@ -99,7 +97,7 @@ class GuestTarget:
             self.write_memory(vector, BRANCH_TO_SELF.to_bytes(4, "little"))
         self.engine.registers(0)["VBAR_EL1"] = VECTORS
         objects = self.machine.root
-        found = self._resource_manager_queues(cspace) if objects is None else self._root_symbols(objects)
+        found = self._resource_manager_symbols(cspace) if objects is None else self._root_symbols(objects)
         self._symbols = {**found, **ADDRESSES}
         for name, value in CPU_SETUP:
             self.write_register(name, value)
@@ -120,21 +118,11 @@ class GuestTarget:
         }
         return {name: objects.cspace.insert(target) for name, target in own.items()}
 
-    def _resource_manager_queues(self, cspace: CSpace) -> dict[str, int]:
-        """The two queues to the resource manager, as it gives them to a VM."""
-        partition = self.machine.hypervisor.root_partition
-        self.requests = MsgQueue(partition, "to the resource manager", depth=8, max_message_size=240)
-        self.replies = MsgQueue(partition, "from the resource manager", depth=8, max_message_size=240)
-        activate(self.requests, self.replies)
+    def _resource_manager_symbols(self, cspace: CSpace) -> dict[str, int]:
         vic = self.vcpu.thread.vic
         assert vic is not None
-        for error in (self.requests.send_source.bind(vic, 960), self.replies.receive_source.bind(vic, 961)):
-            assert not error, error
-        self.requests.send_source.assert_level()
-        return {
-            "rm_tx": cspace.insert(self.requests, MsgQueueRights.SEND),
-            "rm_rx": cspace.insert(self.replies, MsgQueueRights.RECEIVE),
-        }
+        self._resource_manager = ResourceManager(cspace, vic)
+        return self._resource_manager.symbols
 
     def symbols(self) -> Mapping[str, int]:
         """Capabilities and addresses of the root VM."""
@@ -282,5 +270,4 @@ class GuestTarget:
 
     def reply(self, message: bytes) -> None:
         """The resource manager takes the request and answers."""
-        self.requests.pop()
-        self.replies.push(message, push=True)
+        self._resource_manager.reply(message)
