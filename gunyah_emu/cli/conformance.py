@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 WAYS = {"direct": ("direct",), "guest": ("guest",), "both": ("direct", "guest")}
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to replay, and how."""
+    parser.add_argument("files", nargs="+", metavar="FILE.jsonl", help="recordings of the schema gunyah-oracle-1")
+    parser.add_argument(
+        "--by",
+        choices=("direct", "guest", "both"),
+        default="both",
+        help="straight into the dispatcher, by a guest's real instructions in a root VM, or both (default)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing of files without a difference")
+
+
 def _reports(arguments: argparse.Namespace) -> Iterator[tuple[str, Report]]:
     for path in arguments.files:
         for way in WAYS[arguments.by]:

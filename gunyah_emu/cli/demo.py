@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gunyah_emu.cli.arguments import add_way
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.cli.run import report
 from gunyah_emu.errors import UserError
@@ -50,6 +51,11 @@ def _words(event: Event) -> str:
     if source is not None:
         return f"{source} raises vIRQ {intid}"
     return f"INTID {intid} (SPI {intid - 32})" if intid >= 32 else f"INTID {intid}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to drive the CPU, nothing else."""
+    add_way(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

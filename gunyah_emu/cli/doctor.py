@@ -6,6 +6,7 @@ import argparse
 import platform
 import sys
 
+from gunyah_emu.cli.arguments import add_way
 from gunyah_emu.cpu import CallTable, ExitHandler, Stop, open_engine
 from gunyah_emu.errors import UserError
 
@@ -46,6 +47,11 @@ def self_test(way: str) -> tuple[str, str]:
         return engine.way, engine.why
     finally:
         engine.close()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The way that must work."""
+    add_way(parser, default="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,11 @@ from gunyah_emu.hypervisor.hypervisor import load_declarations
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which to show."""
+    parser.add_argument("pattern", nargs="?", help="only those whose name or number contains this")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print one line a hypercall: both encodings, name, arguments and results in register order."""
     pattern = (arguments.pattern or "").lower()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.errors import UserError
 from gunyah_emu.machine import Machine, Reason
@@ -14,6 +15,30 @@ from gunyah_emu.machine import Machine, Reason
 if TYPE_CHECKING:
     from gunyah_emu.machine import Outcome
     from gunyah_emu.machine.machine import Way
+
+
+EPILOG = EXIT_STATUSES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to run, what to keep of it, when to stop, and who takes part."""
+    add_machine(parser)
+    parser.add_argument("--trace", metavar="FILE.jsonl", help="write every event, one JSON object a line")
+    parser.add_argument(
+        "--max-instructions", type=count, metavar="N", help="stop after N instructions of all vCPUs together"
+    )
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="stop after S seconds of wall-clock time")
+    live = parser.add_argument_group("for people at a terminal")
+    live.add_argument(
+        "--interactive", action="store_true", help="standard input is the first VM's console; Ctrl-A x leaves"
+    )
+    live.add_argument("--console", metavar="VM", help="with --interactive: this VM's console instead")
+    live.add_argument("--pty", action="store_true", help="the console of every (other) VM is a pseudo-terminal")
+    live.add_argument(
+        "--realtime",
+        action=argparse.BooleanOptionalAction,
+        help="sleep while every vCPU waits, instead of skipping that time (default with --interactive and --pty)",
+    )
 
 
 def load(images: list[str], *, seed: int | None, way: Way | None) -> Machine:

@@ -1,0 +1,61 @@
+"""Kinds of arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+
+EXIT_STATUSES = """exit status:
+  0..123  the guest's own: PSCI SYSTEM_OFF is 0, semihosting SYS_EXIT_EXTENDED any
+  2       also: a mistake in what the user asked for
+  124     the budget is spent (--max-instructions, --timeout)
+  125     every vCPU waits and nothing can wake one
+  126     a guest brought itself or the hypervisor to a stop
+  130     Ctrl-C
+"""
+
+
+def count(text: str) -> int:
+    """A positive count: decimal or 0x..., underscores, or with k, M, G (powers of ten)."""
+    multiplier = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+    digits = text[:-1] if multiplier > 1 else text
+    try:
+        value = int(digits, 0) * multiplier
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be a positive count such as 5000, 20M or 1G, not {text!r}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number of seconds, not {text!r}")
+    return value
+
+
+def integer(text: str) -> int:
+    """An integer in any of Python's notations."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer such as 7 or 0x7, not {text!r}") from None
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """What to run, and what a machine can be made with: what `run.load` takes."""
+    parser.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf", help="what to run")
+    parser.add_argument(
+        "--seed", type=integer, metavar="N", help="where random numbers come from (default: the machine file's)"
+    )
+    add_way(parser)
+
+
+def add_way(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """How to drive the CPU."""
+    help_text = "how to drive the CPU (default: the machine file's; auto)"
+    parser.add_argument("--way", choices=("auto", "fast", "portable"), default=default, help=help_text)
