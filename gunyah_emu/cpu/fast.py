@@ -97,7 +97,8 @@ class FastEngine(Engine):
         if not _fields:
             _fields.update((name, self._door.field(uc, encoding) or 0) for name, encoding in SYSTEM.items())
         self._views = [
-            FastRegisters(core, _fields, live, memoryview(context), vcpu) for vcpu, context in enumerate(self._contexts)
+            FastRegisters(uc, core, _fields, live, memoryview(context), vcpu)
+            for vcpu, context in enumerate(self._contexts)
         ]
         self._live_x = general_registers(live)
         self._live_sctlr = live[(offset := _fields["SCTLR_EL1"]) : offset + 8].cast("Q")

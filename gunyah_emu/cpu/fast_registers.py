@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from gunyah_emu.cpu.door import OFFSETS
@@ -10,6 +11,8 @@ from gunyah_emu.cpu.registers import DAIF, NZCV, Registers
 
 if TYPE_CHECKING:
     from gunyah_emu.cpu._accelerator import Core
+    from gunyah_emu.cpu.libunicorn import Unicorn
+    from gunyah_emu.cpu.vector_registers import FloatingPoint
 
 _X, _PC, _PSTATE = (OFFSETS[name] for name in ("env_x", "env_pc", "env_pstate"))
 _CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env_nf", "env_zf", "env_daif"))
@@ -18,9 +21,12 @@ _CF, _VF, _NF, _ZF, _DAIF = (OFFSETS[name] for name in ("env_cf", "env_vf", "env
 class FastRegisters(Registers):
     """A vCPU's registers: in the emulator's CPU state while it is swapped in, else in the copy of it."""
 
-    __slots__ = ("_copy", "_core", "_fields", "_live", "_vcpu")
+    __slots__ = ("_copy", "_core", "_fields", "_live", "_uc", "_vcpu")
 
-    def __init__(self, core: Core, fields: dict[str, int], live: memoryview, copy: memoryview, vcpu: int) -> None:
+    def __init__(
+        self, uc: Unicorn, core: Core, fields: dict[str, int], live: memoryview, copy: memoryview, vcpu: int
+    ) -> None:
+        self._uc = uc
         self._core = core
         self._fields = fields
         self._live = live
@@ -91,6 +97,28 @@ class FastRegisters(Registers):
         self._set(_DAIF, value & DAIF)
         self._set(_PSTATE, value & ~(NZCV | DAIF), 4)
         self._core.touch(self._vcpu)
+
+    @property
+    def fp(self) -> FloatingPoint:
+        """V0..V31, FPCR and FPSR."""
+        from gunyah_emu.cpu.vector_registers import FloatingPoint
+
+        return FloatingPoint(self._uc, self._visit)
+
+    @contextmanager
+    def _visit(self) -> Iterator[None]:
+        """Put the copy into the emulator's CPU state, and take it out again: nothing runs between."""
+        live, context = self._live, self._context
+        if context is live:
+            yield
+            return
+        resident = bytes(live)
+        live[:] = context
+        try:
+            yield
+        finally:
+            context[:] = live
+            live[:] = resident
 
     @staticmethod
     def _stack(pstate: int) -> int:

@@ -30,7 +30,7 @@ HOOK_NEW_BLOCK = 1 << 15
 INSTRUCTION_MRS, INSTRUCTION_MSR = 1, 2
 
 REG_X0, REG_X29, REG_X30, REG_SP, REG_PC, REG_PSTATE, REG_XZR = 199, 1, 2, 4, 260, 265, 5
-REG_CP_REG = 290
+REG_CP_REG, REG_FPCR, REG_FPSR, REG_V0 = 290, 291, 292, 228
 X_REGISTERS = (*range(REG_X0, REG_X0 + 29), REG_X29, REG_X30)
 
 # How uc_ctl encodes its request: number, count of arguments, direction.
@@ -220,6 +220,17 @@ class Unicorn:
         """Write one register by Unicorn's number."""
         self._scratch.value = value
         self._check(self._library.uc_reg_write(self.handle, register, byref(self._scratch)), f"uc_reg_write {register}")
+
+    def read_vector(self, register: int) -> int:
+        """One 128-bit register by Unicorn's number."""
+        value = (c_uint64 * 2)()
+        self._check(self._library.uc_reg_read(self.handle, register, value), f"uc_reg_read {register}")
+        return value[0] | value[1] << 64
+
+    def write_vector(self, register: int, value: int) -> None:
+        """Write one 128-bit register by Unicorn's number."""
+        halves = (c_uint64 * 2)(value & (1 << 64) - 1, value >> 64)
+        self._check(self._library.uc_reg_write(self.handle, register, halves), f"uc_reg_write {register}")
 
     def read_system(self, encoding: Encoding) -> int:
         """A system register by its encoding."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableSequence
-from typing import overload
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, overload
 
 from gunyah_emu.cpu.libunicorn import REG_PC, REG_PSTATE, REG_SP, X_REGISTERS, Unicorn
 from gunyah_emu.cpu.registers import SYSTEM, Registers
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from gunyah_emu.cpu.vector_registers import FloatingPoint
 
 _MASK64 = (1 << 64) - 1
 
@@ -106,6 +112,17 @@ class PortableRegisters(Registers):
         uc.write(REG_PSTATE, value)
         # Unicorn derives from PSTATE what it translates code for only when a system register is written.
         uc.write_system(SYSTEM["SPSR_EL1"], uc.read_system(SYSTEM["SPSR_EL1"]))
+
+    @property
+    def fp(self) -> FloatingPoint:
+        """V0..V31, FPCR and FPSR."""
+        from gunyah_emu.cpu.vector_registers import FloatingPoint
+
+        return FloatingPoint(self._uc, self._visit)
+
+    def _visit(self) -> AbstractContextManager[object]:
+        self._load()
+        return nullcontext()
 
     def __getitem__(self, name: str) -> int:
         self._load()

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import MutableSequence
+from typing import TYPE_CHECKING
 
 from gunyah_emu.cpu.libunicorn import Encoding
+
+if TYPE_CHECKING:
+    from gunyah_emu.cpu.vector_registers import FloatingPoint
 
 SYSTEM: dict[str, Encoding] = {
     "SCTLR_EL1": (3, 0, 1, 0, 0),
@@ -79,6 +83,11 @@ class Registers(ABC):
     @pstate.setter
     @abstractmethod
     def pstate(self, value: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def fp(self) -> FloatingPoint:
+        """V0..V31 as `fp.v`, `fp.fpcr`, `fp.fpsr`."""
 
     @abstractmethod
     def __getitem__(self, name: str) -> int:
