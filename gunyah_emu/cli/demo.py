@@ -43,7 +43,7 @@ def journey(events: Iterable[Event]) -> list[str]:
 
 def _words(event: Event) -> str:
     if event.kind == "hypercall":
-        call, arguments = event.fields
+        call, arguments = event.fields[:2]
         assert isinstance(arguments, dict)
         return f"{call}({', '.join(f'{name}={value:#x}' for name, value in arguments.items())})"
     source, intid = event.fields[:2] if event.kind == "virq_assert" else (None, event.fields[0])

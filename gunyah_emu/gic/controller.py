@@ -11,7 +11,7 @@ from gunyah_emu.gic.direct import DirectDelivery
 from gunyah_emu.gic.distributor import Distributor
 from gunyah_emu.gic.model import ARCHITECTURAL, Model
 from gunyah_emu.gic.redistributor import Redistributor, Redistributors
-from gunyah_emu.gic.state import AFFINITY_MASK, IDLE, SPI_BASE, InterruptTable
+from gunyah_emu.gic.state import AFFINITY_MASK, EDGE_TRIGGERED, IDLE, SPI_BASE, InterruptTable
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.delivery import Delivery
@@ -110,6 +110,25 @@ class Gic:
         from gunyah_emu.gic.why import reasons
 
         return reasons(self._delivery, self.cpu_interfaces[vcpu], intid)
+
+    def explain(self, vcpu: int, intid: int) -> dict[str, str]:
+        """The same as `why_not`, in words, with the figures that make each reason true."""
+        from gunyah_emu.gic.why import explain
+
+        return explain(self._delivery, self.cpu_interfaces[vcpu], intid)
+
+    def route_of(self, intid: int) -> int:
+        """The vCPU that an SPI goes to, or -1."""
+        return self._delivery.route_of(self._spi_slot(intid))
+
+    def pending(self) -> list[tuple[int, int]]:
+        """Every pending interrupt: (vCPU that it is routed to or -1, INTID)."""
+        delivery, intids = self._delivery, self.interrupts.intids
+        return [(delivery.route_of(slot), intid) for slot, intid in enumerate(intids) if delivery.is_pending(slot)]
+
+    def is_level_triggered(self, intid: int) -> bool:
+        """Whether an SPI is level-sensitive now."""
+        return not self.interrupts.states[self._spi_slot(intid)] & EDGE_TRIGGERED
 
     def snapshot(self) -> Snapshot:
         """The whole state as plain integers and tuples; connections and the observer are not part of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.state import ENABLE_GROUP1, ENABLED, GROUP1, PRIORITY_SHIFT, SLOT_MASK
+from gunyah_emu.gic.state import ENABLE_GROUP1, ENABLED, GROUP1, IDLE, PRIORITY_SHIFT, SLOT_MASK
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
@@ -61,3 +61,27 @@ def reasons(delivery: Delivery, cpu: CpuInterface, intid: int) -> list[Reason]:
     if not listed and not found:
         found.append(Reason.NOT_LISTED)
     return found
+
+
+def explain(delivery: Delivery, cpu: CpuInterface, intid: int) -> dict[str, str]:
+    """The same with the figures that a person needs, by the names of the reasons in small letters."""
+    return {
+        reason.name.lower(): reason.value + _figures(reason, delivery, cpu, intid)
+        for reason in reasons(delivery, cpu, intid)
+    }
+
+
+def _figures(reason: Reason, delivery: Delivery, cpu: CpuInterface, intid: int) -> str:
+    """What makes a reason true now, to be appended to it; empty where the reason says everything."""
+    interrupts = delivery.interrupts
+    slot = interrupts.slot(cpu.vcpu, intid)
+    if reason is Reason.PRIORITY_MASKED:
+        return f": priority {interrupts.priorities[slot]:#04x}, ICC_PMR_EL1 {cpu.pmr:#04x}"
+    if reason is Reason.RUNNING_PRIORITY:
+        return f": priority {interrupts.priorities[slot]:#04x}, running {cpu.running_priority:#04x}"
+    if reason is Reason.ROUTED_ELSEWHERE:
+        route = delivery.route_of(slot)
+        return f": to vCPU {route}" if route >= 0 else f": {interrupts.routes[slot]:#x} is no vCPU's affinity"
+    if reason is Reason.OUTRANKED and cpu.best != IDLE:
+        return f": INTID {interrupts.intids[cpu.best & SLOT_MASK]}"
+    return ""

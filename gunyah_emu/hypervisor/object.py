@@ -65,6 +65,11 @@ class HypervisorObject:
         """The name of the type as the API writes it, for example `msgqueue`."""
         return cls.__name__.lower()
 
+    @property
+    def title(self) -> str:
+        """What to call it: its label, where it has one."""
+        return self.label or self.type_name()
+
     def activate(self) -> int:
         """INIT to ACTIVE.
 

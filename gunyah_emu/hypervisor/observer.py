@@ -34,6 +34,9 @@ class HypervisorObserver(Protocol):
     def asserted(self, source: VirqSource, level: bool) -> None:
         """A bound source asserts its vIRQ: a level, or only an edge."""
 
+    def settled(self, source: VirqSource, level: bool) -> None:
+        """The controller has done what that assertion asks for."""
+
     def cleared(self, source: VirqSource) -> None:
         """A bound source's level falls."""
 
@@ -67,11 +70,13 @@ class ReportingController:
         """Told, then done: what the assertion causes comes after it."""
         self.observer.asserted(self.source, True)
         self.controller.assert_level(intid)
+        self.observer.settled(self.source, True)
 
     def assert_edge(self, intid: int) -> None:
         """Told, then done."""
         self.observer.asserted(self.source, False)
         self.controller.assert_edge(intid)
+        self.observer.settled(self.source, False)
 
     def clear(self, intid: int) -> None:
         """Told, then done."""

@@ -61,6 +61,12 @@ class VirqSource:
         self.virq = 0
         self.controller: InterruptController | None = None
 
+    @property
+    def title(self) -> str:
+        """What to call it: its object, and which of its sources where it has several."""
+        owner = self.owner
+        return owner.title if self.name == owner.type_name() else f"{owner.title} {self.name}"
+
     def bind(self, vic: Vic, virq: int) -> int:
         """Bind to a vIRQ; nothing is asserted by it (recorded).
 

@@ -100,4 +100,4 @@ class Exits(ExitHandler):
         self._told.add(key)
         vm.tell(f"VM '{vm.name}' vCPU {vcpu}: {what} at {vm.describe(pc)}")
         if (tracing := self._machine.tracing) is not None:
-            tracing.unknown(vm.vcpus[vcpu], what)
+            tracing.unknown(vm.vcpus[vcpu], what, pc)

@@ -157,6 +157,8 @@ class Machine:
         if status is None:
             status = next((vm.exit_status for vm in self.vms if vm.exit_status), 0)
         elif reason is Reason.IDLE:
+            if self.tracing is not None:
+                self.tracing.idle()
             self.messages += [
                 f"VM '{vm.name}' waits and nothing can wake it" for vm in self.vms if vm.exit_status is None
             ]

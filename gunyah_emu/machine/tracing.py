@@ -6,65 +6,52 @@ and INTID, which event made the interrupt pending, and by knowing which hypercal
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gunyah_emu.events import Recorder
+from gunyah_emu.abi.declare import CapabilityType
+from gunyah_emu.events import Event, Recorder
+from gunyah_emu.hypervisor.object import OBJECT_TYPES
+from gunyah_emu.hypervisor.silence import SENDS, receiver_source
+from gunyah_emu.machine.blocked_events import BlockedEvents
+from gunyah_emu.machine.gic_tracing import GicTracing, Interrupts
 from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
     from gunyah_emu.abi.declare import Declaration
     from gunyah_emu.events import Sink
+    from gunyah_emu.hypervisor.object import HypervisorObject
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.hypervisor.virq import VirqSource
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
     from gunyah_emu.machine.wired_gic import WiredGic
 
+LINK = 30
+"""X30, the link register."""
 
-class GicTracing:
-    """Observes one GIC.
 
-    Arguments:
-        recorder: where events go.
-        lines: the vCPU at each CPU interface, as far as they were powered on.
-    """
+def describe_machine(machine: Machine) -> tuple[str | None, dict[str, list[dict[str, object]]]]:
+    """The fields of the event `machine`: where whoever reads a trace finds symbols and source lines."""
+    images: dict[str, list[dict[str, object]]] = {}
+    for vm in machine.vms:
+        images[vm.name] = [
+            {
+                "path": image.path,
+                "bias": image.symbols.bias if image.symbols is not None else 0,
+                "sha256": _digest(image.path),
+            }
+            for image in vm.images
+        ]
+    return machine.config.path, images
 
-    def __init__(self, recorder: Recorder, lines: list[VCpu | None]) -> None:
-        self._recorder = recorder
-        self._lines = lines
-        #: the last event of each interrupt, by vCPU (-1: not yet routed) and INTID
-        self._last: dict[tuple[int, int], int] = {}
 
-    def _emit(self, kind: str, vcpu: int, intid: int, cause: int | None) -> int:
-        place = self._lines[vcpu] if vcpu >= 0 else next((line for line in self._lines if line is not None), None)
-        name = place.vm.name if place is not None else ""
-        seq = self._recorder.emit(kind, name, place.index if place is not None and vcpu >= 0 else -1, (intid,), cause)
-        if kind == "irq_pending" and place is not None:
-            place.wake_cause = seq
-        return seq
-
-    def pended(self, vcpu: int, intid: int) -> None:
-        """An interrupt was asserted."""
-        self._last[vcpu, intid] = self._emit("irq_pending", vcpu, intid, None)
-
-    def dropped(self, vcpu: int, intid: int) -> None:
-        """It was withdrawn."""
-        self._emit("irq_dropped", vcpu, intid, None)
-
-    def acknowledged(self, vcpu: int, intid: int) -> None:
-        """The guest took it."""
-        cause = self._last.get((vcpu, intid)) or self._last.get((-1, intid), 0)
-        self._last[vcpu, intid] = self._emit("irq_acknowledged", vcpu, intid, cause)
-
-    def ended(self, vcpu: int, intid: int) -> None:
-        """The guest ended it; what becomes pending again by that is caused by it."""
-        self._emit("irq_ended", vcpu, intid, self._last.get((vcpu, intid), 0))
-
-    def unknown_register(self, frame: str, offset: int, write: bool) -> None:
-        """A reserved register was accessed."""
-        place = next((line for line in self._lines if line is not None), None)
-        what = f"{'write' if write else 'read'} of reserved {frame} register at offset {offset:#x}"
-        self._recorder.emit("unknown", place.vm.name if place is not None else "", -1, (what,))
+def _digest(path: str) -> str:
+    try:
+        return sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""  # it was there when the machine was built; only symbols are lost with it
 
 
 class Tracing:
@@ -77,15 +64,29 @@ class Tracing:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._recorder = Recorder(machine.clock.now, ())
+        self._interrupts = Interrupts(self._recorder, machine.scheduler)
+        self._blocked = BlockedEvents(machine, self._recorder, self._interrupts)
+        self._header: Event | None = None
         self._call = 0
         self._service = ""
+        #: what a send is to, until it has asserted something
+        self._silent: HypervisorObject | None = None
+        #: what was being carried out when something was asserted
+        self._asserting = 0
+        #: the event that says so
+        self._idle = 0
         machine.hypervisor.observer = self
         for gic in self._gics():
             self.watch(gic)
 
     def add(self, sink: Sink) -> None:
-        """Write events to one more sink; the first learns which vCPUs are on already."""
-        is_first = not self._recorder.sinks
+        """Write events to one more sink; it learns what is recorded, the first also which vCPUs are on already."""
+        is_first = self._header is None
+        if self._header is None:
+            seq = self._recorder.seq = 1
+            now = self._machine.clock.now()
+            self._header = Event(seq, now, "", -1, "machine", 0, describe_machine(self._machine))
+        sink.write(self._header)
         self._recorder.sinks = (*self._recorder.sinks, sink)
         if is_first:
             for vm in self._machine.vms:
@@ -99,10 +100,12 @@ class Tracing:
 
     def watch(self, gic: WiredGic) -> None:
         """Observe a GIC."""
-        gic.observer = GicTracing(self._recorder, gic.lines)
+        gic.observer = GicTracing(self._recorder, gic, self._interrupts)
 
     def close(self, *, complete: bool) -> None:
-        """Observe no longer, and close the sinks."""
+        """Observe no longer, and close the sinks; a run that was not cut short says what it left pending."""
+        if complete:
+            self._blocked.tell_pending()
         self._machine.hypervisor.observer = None
         for gic in self._gics():
             gic.observer = None
@@ -110,20 +113,35 @@ class Tracing:
 
     # the hypervisor's observer
 
-    def _place(self, thread: Thread) -> tuple[str, int]:
+    def _caller(self, thread: Thread) -> VCpu:
         # A caller that killed itself is no longer known, but its slice is not over.
         vcpu = self._machine.platform.vcpus.get(thread) or self._machine.scheduler.current
         assert vcpu is not None
+        return vcpu
+
+    def _place(self, thread: Thread) -> tuple[str, int]:
+        vcpu = self._caller(thread)
         return vcpu.vm.name, vcpu.index
 
     def called(self, caller: Thread, declaration: Declaration, arguments: tuple[int, ...]) -> None:
         """A hypercall begins; whatever happens until it returns is caused by it."""
+        vcpu = self._caller(caller)
         named = dict(zip(declaration.argument_names, arguments, strict=True))
-        self._call = self._recorder.emit("hypercall", *self._place(caller), (declaration.name, named), 0)
+        objects = named_objects(caller, declaration, named)
+        registers = vcpu.vm.engine.registers(vcpu.index)
+        labels = {name: target.title for name, target in objects.items()}
+        fields = (declaration.name, named, labels, registers.pc, registers.x[LINK])
+        self._call = self._recorder.emit("hypercall", vcpu.vm.name, vcpu.index, fields, 0)
         self._recorder.cause = self._call
+        self._silent = objects.get(SENDS.get(declaration.name, ""))
 
     def returned(self, caller: Thread, declaration: Declaration, results: tuple[int, ...] | None) -> None:
-        """It ends."""
+        """It ends; a send that asserted nothing says why."""
+        target, self._silent = self._silent, None
+        if target is not None and results is not None and not results[0]:
+            source = receiver_source(target)
+            if source is not None:
+                self._blocked.tell_silence(source, self._call, self._place(caller))
         answer = None if results is None else list(results)
         self._recorder.emit("hypercall_return", *self._place(caller), (declaration.name, answer), self._call)
         self._recorder.cause = 0
@@ -131,7 +149,10 @@ class Tracing:
     def service(self, caller: Thread, name: str, arguments: tuple[int, ...]) -> None:
         """PSCI, TRNG or SMCCC."""
         self._service = name
-        self._call = self._recorder.emit("service", *self._place(caller), (name, list(arguments)), 0)
+        vcpu = self._caller(caller)
+        registers = vcpu.vm.engine.registers(vcpu.index)
+        fields = (name, list(arguments), registers.pc, registers.x[LINK])
+        self._call = self._recorder.emit("service", vcpu.vm.name, vcpu.index, fields, 0)
         self._recorder.cause = self._call
 
     def service_returned(self, caller: Thread, results: list[int] | None) -> None:
@@ -144,12 +165,19 @@ class Tracing:
 
     def asserted(self, source: VirqSource, level: bool) -> None:
         """An object asserts its vIRQ; that it becomes pending is caused by this."""
-        fields = (_name(source), source.virq, level)
+        self._silent = None
+        fields = (source.title, source.virq, level)
+        self._asserting = self._recorder.cause
         self._recorder.cause = self._recorder.emit("virq_assert", self._owner(source), -1, fields)
+
+    def settled(self, source: VirqSource, level: bool) -> None:
+        """The GIC has it: if it does not reach a vCPU, say why."""
+        self._blocked.tell_assertion(source, level, self._recorder.cause)
+        self._recorder.cause = self._asserting
 
     def cleared(self, source: VirqSource) -> None:
         """An object withdraws its level."""
-        self._recorder.emit("virq_clear", self._owner(source), -1, (_name(source), source.virq))
+        self._recorder.emit("virq_clear", self._owner(source), -1, (source.title, source.virq))
 
     def _owner(self, source: VirqSource) -> str:
         return source.vic.label if source.vic is not None else ""
@@ -166,15 +194,22 @@ class Tracing:
 
     def wait(self, vcpu: VCpu) -> None:
         """A vCPU waits."""
-        self._recorder.emit("wait", vcpu.vm.name, vcpu.index, (), 0)
+        pc = vcpu.vm.engine.registers(vcpu.index).pc
+        self._recorder.emit("wait", vcpu.vm.name, vcpu.index, (pc,), 0)
 
     def wake(self, vcpu: VCpu) -> None:
         """A waiting vCPU goes on."""
-        self._recorder.emit("wake", vcpu.vm.name, vcpu.index, (), vcpu.wake_cause)
+        self._interrupts.woken = self._recorder.emit("wake", vcpu.vm.name, vcpu.index, (), vcpu.wake_cause)
 
-    def unknown(self, vcpu: VCpu, what: str) -> None:
+    def idle(self) -> None:
+        """Nothing can happen any more: say so, once, and what is pending."""
+        if self._recorder.seq != self._idle:
+            self._blocked.tell_pending()
+            self._idle = self._recorder.emit("idle", "", -1, (), 0)
+
+    def unknown(self, vcpu: VCpu, what: str, pc: int) -> None:
         """A guest touched what is not modelled."""
-        self._recorder.emit("unknown", vcpu.vm.name, vcpu.index, (what,), 0)
+        self._recorder.emit("unknown", vcpu.vm.name, vcpu.index, (what, pc), 0)
 
     def exception_loop(self, vcpu: VCpu, reason: str) -> None:
         """A vCPU is caught in exceptions."""
@@ -185,5 +220,21 @@ class Tracing:
         self._recorder.emit("exit", vm.name, -1, (status, reason))
 
 
-def _name(source: VirqSource) -> str:
-    return f"{source.owner.label or source.owner.type_name()} {source.name}"
+def named_objects(caller: Thread, declaration: Declaration, named: dict[str, int]) -> dict[str, HypervisorObject]:
+    """What the capabilities among a call's arguments name, without asking for rights; nothing where one names nothing.
+
+    Arguments:
+        caller: whose cspace they are in.
+        declaration: the call.
+        named: its arguments by name.
+    """
+    cspace = caller.cspace
+    if cspace is None:
+        return {}
+    found = {}
+    for argument in declaration.arguments(OBJECT_TYPES):
+        if isinstance(argument.type, CapabilityType):
+            target = cspace.table[named[argument.name]].object
+            if target is not None:
+                found[argument.name] = target
+    return found

@@ -9,10 +9,10 @@ from gunyah_emu.events import KINDS, DigestSink, JsonLinesSink, MemorySink, Reco
 
 
 def ring(recorder: Recorder) -> None:
-    call = recorder.emit("hypercall", "sender", 0, ("doorbell_send", [1, 2]))
+    call = recorder.emit("hypercall", "sender", 0, ("doorbell_send", [1, 2], {}, 0x40, 0x44))
     recorder.cause = call
     pending = recorder.emit("irq_pending", "receiver", 0, (40,))
-    recorder.emit("irq_acknowledged", "receiver", 0, (40,), cause=pending)
+    recorder.emit("irq_acknowledged", "receiver", 0, (40, 0x80), cause=pending)
 
 
 def test_causes_lead_from_the_interrupt_back_to_the_hypercall():
@@ -34,7 +34,7 @@ def test_a_trace_file_has_its_name_only_when_it_is_whole(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
     assert lines[0] == {
         "seq": 1, "time": 7, "vm": "sender", "vcpu": 0, "kind": "hypercall", "cause": 0,
-        "call": "doorbell_send", "arguments": [1, 2],
+        "call": "doorbell_send", "arguments": [1, 2], "objects": {}, "pc": 0x40, "lr": 0x44,
     }  # fmt: skip
     assert [line["kind"] for line in lines] == ["hypercall", "irq_pending", "irq_acknowledged"]
 

@@ -41,6 +41,9 @@ class Observer:
     def asserted(self, source, level):
         self.seen.append(("asserted", source.owner.label, source.virq, level))
 
+    def settled(self, source, level):
+        self.seen.append(("settled", source.owner.label, source.virq, level))
+
     def cleared(self, source):
         self.seen.append(("cleared", source.owner.label, source.virq))
 
@@ -61,6 +64,7 @@ def test_calls_and_assertions_are_told_in_order(world):
     assert observer.seen == [
         ("called", "doorbell_send", (cap, 3)),
         ("asserted", "bell", 40, True),
+        ("settled", "bell", 40, True),
         ("returned", "doorbell_send", (0, 0)),
         ("called", "doorbell_reset", (cap,)),
         ("cleared", "bell", 40),
@@ -77,6 +81,7 @@ def test_the_smccc_encoding_is_told_alike(world):
     assert [event[:2] for event in observer.seen] == [
         ("called", "doorbell_send"),
         ("asserted", "bell"),
+        ("settled", "bell"),
         ("returned", "doorbell_send"),
         ("service", "SMCCC_ARCH_FEATURES"),
     ]
