@@ -69,7 +69,7 @@ KINDS = _table(
         "The guest read the interrupt's INTID from ICC_IAR1_EL1.  `elr`: ELR_EL1 then, what a handler interrupts.",
     ),
     EventKind("irq_ended", ("intid",), "its irq_acknowledged", "The guest wrote ICC_EOIR1_EL1."),
-    EventKind("wait", ("pc",), "none", "A vCPU waits in WFI."),
+    EventKind("wait", ("pc",), "none", "A vCPU waits: `pc` is of its WFI."),
     EventKind("wake", (), "the irq_pending that woke it", "A waiting vCPU runs again."),
     EventKind("idle", (), "none", "Every vCPU waits and nothing can wake one."),
     EventKind(

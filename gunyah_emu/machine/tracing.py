@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 LINK = 30
 """X30, the link register."""
 
+INSTRUCTION = 4
+"""Bytes: the PC of a vCPU whose call is being carried out is behind it."""
+
 
 def describe_machine(machine: Machine) -> tuple[str | None, dict[str, list[dict[str, object]]]]:
     """The fields of the event `machine`: where whoever reads a trace finds symbols and source lines."""
@@ -130,7 +133,7 @@ class Tracing:
         objects = named_objects(caller, declaration, named)
         registers = vcpu.vm.engine.registers(vcpu.index)
         labels = {name: target.title for name, target in objects.items()}
-        fields = (declaration.name, named, labels, registers.pc, registers.x[LINK])
+        fields = (declaration.name, named, labels, registers.pc - INSTRUCTION, registers.x[LINK])
         self._call = self._recorder.emit("hypercall", vcpu.vm.name, vcpu.index, fields, 0)
         self._recorder.cause = self._call
         self._silent = objects.get(SENDS.get(declaration.name, ""))
@@ -151,7 +154,7 @@ class Tracing:
         self._service = name
         vcpu = self._caller(caller)
         registers = vcpu.vm.engine.registers(vcpu.index)
-        fields = (name, list(arguments), registers.pc, registers.x[LINK])
+        fields = (name, list(arguments), registers.pc - INSTRUCTION, registers.x[LINK])
         self._call = self._recorder.emit("service", vcpu.vm.name, vcpu.index, fields, 0)
         self._recorder.cause = self._call
 
@@ -192,9 +195,9 @@ class Tracing:
         """A vCPU went off."""
         self._recorder.emit("vcpu_off", vcpu.vm.name, vcpu.index, ())
 
-    def wait(self, vcpu: VCpu) -> None:
-        """A vCPU waits."""
-        pc = vcpu.vm.engine.registers(vcpu.index).pc
+    def wait(self, vcpu: VCpu, at: int | None) -> None:
+        """A vCPU waits, behind a WFI where nothing else is said."""
+        pc = vcpu.vm.engine.registers(vcpu.index).pc - INSTRUCTION if at is None else at
         self._recorder.emit("wait", vcpu.vm.name, vcpu.index, (pc,), 0)
 
     def wake(self, vcpu: VCpu) -> None:

@@ -127,7 +127,7 @@ class VCpu:
             self.slice_ended()
         else:
             self.vm.console.await_input(self._input_came)
-            self.vm.wait(self)
+            self.vm.wait(self, at=call)
 
     def _input_came(self) -> None:
         if self.waiting:
@@ -182,13 +182,13 @@ class VirtualMachine:
     def __repr__(self) -> str:
         return f"<VirtualMachine {self.name!r}>"
 
-    def wait(self, vcpu: VCpu) -> None:
-        """The vCPU executed WFI with nothing pending."""
+    def wait(self, vcpu: VCpu, *, at: int | None = None) -> None:
+        """The vCPU executed WFI with nothing pending, or what has to wait alike stands `at` an address."""
         vcpu.waiting = True
         if vcpu.thread.proxied:
             vcpu.thread.wfi()
         if (tracing := self.machine.tracing) is not None:
-            tracing.wait(vcpu)
+            tracing.wait(vcpu, at)
 
     def exit(self, status: int, reason: str) -> None:
         """The VM ends; the machine ends with its last VM."""
