@@ -41,6 +41,17 @@ class JsonLinesSink:
         except OSError as error:
             raise self._refusal(error) from None
 
+    def mark(self) -> int:
+        """How long the file is."""
+        return 0 if self._file.closed else self._file.tell()
+
+    def rewind(self, mark: object) -> None:
+        """Forget what was written since: a machine was brought back to an earlier state."""
+        if not self._file.closed:
+            assert isinstance(mark, int)
+            self._file.seek(mark)
+            self._file.truncate()
+
     def close(self, *, complete: bool) -> None:
         """Finish the file; rename it to its final name when it is complete."""
         try:
@@ -63,6 +74,16 @@ class MemorySink:
         self.events: deque[Event] = deque(maxlen=capacity)
         self.write = self.events.append
 
+    def mark(self) -> tuple[Event, ...]:
+        """The events that are kept."""
+        return tuple(self.events)
+
+    def rewind(self, mark: object) -> None:
+        """Keep those again."""
+        assert isinstance(mark, tuple)
+        self.events.clear()
+        self.events.extend(mark)
+
     def close(self, *, complete: bool) -> None:
         """Nothing to finish: the events stay readable."""
 
@@ -83,6 +104,15 @@ class DigestSink:
             return
         self._hash.update(_encode(event).encode())
         self.count += 1
+
+    def mark(self) -> object:
+        """The digest so far."""
+        return self._hash.copy(), self.count
+
+    def rewind(self, mark: object) -> None:
+        """The digest of then."""
+        assert isinstance(mark, tuple)
+        self._hash, self.count = mark[0].copy(), mark[1]
 
     def hexdigest(self) -> str:
         """The digest of all events so far."""
