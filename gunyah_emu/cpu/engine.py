@@ -368,12 +368,20 @@ class Engine(ABC):
         """Objects with a state that belongs to this engine's."""
         return self.timers, self._reported, self.callers, self.handler, [device for _, _, device in self.devices]
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:
-        """The IPA of a virtual address through the vCPU's stage 1, at its exception level; None when it would fault."""
+    def translate(self, vcpu: int, va: int, write: bool = False, el: int | None = None) -> int | None:
+        """The IPA of a virtual address through the vCPU's stage 1; None when it would fault.
+
+        Arguments:
+            vcpu: whose stage 1.
+            va: the virtual address.
+            write: as a store reaches it.
+            el: as at this exception level; the vCPU's own by default.
+        """
         from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, Fault, walk
 
         registers = self.registers(vcpu)
-        found = walk(registers, self.read_word, va, DATA_WRITE if write else DATA_READ, registers.pstate >> 2 & 3)
+        level = registers.pstate >> 2 & 3 if el is None else el
+        found = walk(registers, self.read_word, va, DATA_WRITE if write else DATA_READ, level)
         return None if isinstance(found, Fault) else found
 
     # ------------------------------------------------------------------ what both ways share

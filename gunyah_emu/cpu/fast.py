@@ -249,11 +249,11 @@ class FastEngine(Engine):
             self._uc.close()
             self._windows.clear()
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:
+    def translate(self, vcpu: int, va: int, write: bool = False, el: int | None = None) -> int | None:
         """As `Engine.translate`, without a walk while the MMU is off: every buffer of a hypercall comes here."""
         if vcpu == self.core.current and not self._live_sctlr[0] & 1:
             return va
-        return super().translate(vcpu, va, write)
+        return super().translate(vcpu, va, write, el)
 
     # ------------------------------------------------------------------ debugging
 
