@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds
+from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds, vm_keys
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.errors import UserError
 from gunyah_emu.machine import Machine, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gunyah_emu.machine import Outcome
     from gunyah_emu.machine.machine import Way
 
@@ -41,14 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(images: list[str], *, seed: int | None, way: Way | None) -> Machine:
-    """The machine that the words of a command line mean: one machine file, or images."""
+def load(images: list[str], *, seed: int | None, way: Way | None, keys: Mapping[str, object] | None = None) -> Machine:
+    """The machine that the words of a command line mean: one machine file, or images, whose VMs have these keys."""
     tomls = [image for image in images if Path(image).suffix == ".toml"]
     if tomls and len(images) > 1:
         raise UserError(f"a machine file must stand alone; {len(images)} files were given")
+    if tomls and keys:
+        option = f"--{next(iter(keys)).replace('_', '-')}"
+        raise UserError(f"{option} must be left out for a machine file, which says it itself", path=tomls[0])
     if tomls:
         return Machine.from_toml(tomls[0], seed=seed, way=way)
-    return Machine.from_images(images, seed=seed, way=way)
+    return Machine.from_images(images, keys=keys, seed=seed, way=way)
 
 
 def report(outcome: Outcome) -> None:
@@ -72,7 +77,7 @@ def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
-    with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
+    with load(arguments.images, seed=arguments.seed, way=arguments.way, keys=vm_keys(arguments)) as machine:
         engine = machine.vms[0].engine
         if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)

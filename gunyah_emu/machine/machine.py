@@ -21,7 +21,7 @@ from gunyah_emu.smccc.dispatcher import Smccc
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, MutableSequence, Sequence
+    from collections.abc import Callable, Mapping, MutableSequence, Sequence
     from types import TracebackType
 
     from gunyah_emu.devices import Device
@@ -85,10 +85,15 @@ class Machine:
 
     @classmethod
     def from_images(
-        cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        keys: Mapping[str, object] | None = None,
+        seed: int | None = None,
+        way: Way | None = None,
     ) -> Machine:
-        """One VM for each image, with defaults for everything else."""
-        return cls(MachineConfig.from_images(paths), seed=seed, way=way)
+        """One VM for each image, with defaults for everything but `keys`, which are those of `[[vm]]`."""
+        return cls(MachineConfig.from_images(paths, keys), seed=seed, way=way)
 
     # what is in it
 
