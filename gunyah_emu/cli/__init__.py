@@ -78,9 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stdout.flush()
         print(f"gunyah-emu: {error}", file=sys.stderr)
+        _print_notes(error)
         return STATUS_USER_ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("\ngunyah-emu: interrupted", file=sys.stderr)
+        _print_notes(interrupt)
         return STATUS_INTERRUPTED
     except BrokenPipeError:
         _forget_output()  # its reader went away (`| head`)
@@ -92,6 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gunyah-emu: the output cannot be written: {error.strerror}", file=sys.stderr)
         return STATUS_USER_ERROR
     return status
+
+
+def _print_notes(error: BaseException) -> None:
+    """What was left behind, by whoever knew."""
+    for note in getattr(error, "__notes__", ()):
+        print(f"gunyah-emu: {note}", file=sys.stderr)
 
 
 def _forget_output() -> None:

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds, vm_keys
+from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds
 from gunyah_emu.cli.output import ConsolePrinter
+from gunyah_emu.cli.recording import Recording
+from gunyah_emu.cli.recording import add_arguments as add_recording
 from gunyah_emu.errors import UserError
 from gunyah_emu.machine import Machine, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gunyah_emu.machine import Outcome
     from gunyah_emu.machine.machine import Way
 
@@ -25,7 +25,7 @@ EPILOG = EXIT_STATUSES
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run, what to keep of it, when to stop, and who takes part."""
     add_machine(parser)
-    parser.add_argument("--trace", metavar="FILE.jsonl", help="write every event, one JSON object a line")
+    add_recording(parser)
     parser.add_argument(
         "--max-instructions", type=count, metavar="N", help="stop after N instructions of all vCPUs together"
     )
@@ -43,17 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(images: list[str], *, seed: int | None, way: Way | None, keys: Mapping[str, object] | None = None) -> Machine:
-    """The machine that the words of a command line mean: one machine file, or images, whose VMs have these keys."""
+def load(images: list[str], *, seed: int | None, way: Way | None) -> Machine:
+    """The machine that the words of a command line mean: one machine file, or images."""
     tomls = [image for image in images if Path(image).suffix == ".toml"]
     if tomls and len(images) > 1:
         raise UserError(f"a machine file must stand alone; {len(images)} files were given")
-    if tomls and keys:
-        option = f"--{next(iter(keys)).replace('_', '-')}"
-        raise UserError(f"{option} must be left out for a machine file, which says it itself", path=tomls[0])
     if tomls:
         return Machine.from_toml(tomls[0], seed=seed, way=way)
-    return Machine.from_images(images, keys=keys, seed=seed, way=way)
+    return Machine.from_images(images, seed=seed, way=way)
 
 
 def report(outcome: Outcome) -> None:
@@ -77,19 +74,25 @@ def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
-    with load(arguments.images, seed=arguments.seed, way=arguments.way, keys=vm_keys(arguments)) as machine:
+    recording = Recording(arguments)
+    with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
         engine = machine.vms[0].engine
         if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)
-        if arguments.trace is not None:
-            from gunyah_emu.events import JsonLinesSink
-
-            machine.record(JsonLinesSink(arguments.trace))
-        if arguments.interactive or arguments.pty or arguments.realtime is not None or arguments.console is not None:
-            from gunyah_emu.cli import interactive
-
-            outcome = interactive.run(machine, arguments)
-        else:
-            outcome = _run(machine, arguments)
-    report(outcome)
+        recording.attach(machine)
+        try:
+            outcome = _run_as_asked(machine, arguments)
+        except BaseException as error:
+            recording.cut_short(error)
+            raise
+        recording.ended(outcome)
+        report(outcome)  # now: what follows can fail
     return outcome.exit_status
+
+
+def _run_as_asked(machine: Machine, arguments: argparse.Namespace) -> Outcome:
+    if arguments.interactive or arguments.pty or arguments.realtime is not None or arguments.console is not None:
+        from gunyah_emu.cli import interactive
+
+        return interactive.run(machine, arguments)
+    return _run(machine, arguments)

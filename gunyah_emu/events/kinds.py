@@ -73,6 +73,12 @@ KINDS = _table(
     EventKind("wake", (), "the irq_pending that woke it", "A waiting vCPU runs again."),
     EventKind("idle", (), "none", "Every vCPU waits and nothing can wake one."),
     EventKind(
+        "console",
+        ("text",),
+        "none",
+        "A guest printed: a line, or what there is of one when a vCPU of its VM waits, at 1000 bytes, and at the end.",
+    ),
+    EventKind(
         "unknown",
         ("what", "pc"),
         "none",

@@ -7,8 +7,8 @@ from collections import deque
 from hashlib import sha256
 from pathlib import Path
 
-from gunyah_emu.errors import UserError
 from gunyah_emu.events.recorder import Event
+from gunyah_emu.events.whole_file import WholeFile
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
@@ -24,43 +24,15 @@ class JsonLinesSink:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
-        try:
-            self._file = self.partial.open("w", encoding="utf-8", buffering=1 << 16)
-        except OSError as error:
-            raise self._refusal(error) from None
-
-    def _refusal(self, error: OSError) -> UserError:
-        return UserError(f"the trace file cannot be written: {error.strerror}", path=self.path)
+        self._file = WholeFile[str](path, "trace file", "w")
 
     def write(self, event: Event) -> None:
         """Append one line; UserError when the host has no room for it."""
-        try:
-            self._file.write(_encode(event.as_dict()) + "\n")
-        except OSError as error:
-            raise self._refusal(error) from None
-
-    def mark(self) -> int:
-        """How long the file is."""
-        return 0 if self._file.closed else self._file.tell()
-
-    def rewind(self, mark: object) -> None:
-        """Forget what was written since: a machine was brought back to an earlier state."""
-        if not self._file.closed:
-            assert isinstance(mark, int)
-            self._file.seek(mark)
-            self._file.truncate()
+        self._file.write(_encode(event.as_dict()) + "\n")
 
     def close(self, *, complete: bool) -> None:
         """Finish the file; rename it to its final name when it is complete."""
-        try:
-            self._file.close()
-            if complete:
-                self.partial.replace(self.path)
-        except OSError as error:
-            if complete:  # otherwise something else has gone wrong already, and is being told
-                raise self._refusal(error) from None
+        self._file.close(complete=complete)
 
 
 class MemorySink:
@@ -73,16 +45,6 @@ class MemorySink:
     def __init__(self, capacity: int = 100_000) -> None:
         self.events: deque[Event] = deque(maxlen=capacity)
         self.write = self.events.append
-
-    def mark(self) -> tuple[Event, ...]:
-        """The events that are kept."""
-        return tuple(self.events)
-
-    def rewind(self, mark: object) -> None:
-        """Keep those again."""
-        assert isinstance(mark, tuple)
-        self.events.clear()
-        self.events.extend(mark)
 
     def close(self, *, complete: bool) -> None:
         """Nothing to finish: the events stay readable."""
@@ -104,15 +66,6 @@ class DigestSink:
             return
         self._hash.update(_encode(event).encode())
         self.count += 1
-
-    def mark(self) -> object:
-        """The digest so far."""
-        return self._hash.copy(), self.count
-
-    def rewind(self, mark: object) -> None:
-        """The digest of then."""
-        assert isinstance(mark, tuple)
-        self._hash, self.count = mark[0].copy(), mark[1]
 
     def hexdigest(self) -> str:
         """The digest of all events so far."""

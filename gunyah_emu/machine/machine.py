@@ -21,7 +21,7 @@ from gunyah_emu.smccc.dispatcher import Smccc
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, MutableSequence, Sequence
+    from collections.abc import Callable, MutableSequence, Sequence
     from types import TracebackType
 
     from gunyah_emu.devices import Device
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.msgqueue import MsgQueue
     from gunyah_emu.hypervisor.vic import Vic
     from gunyah_emu.machine.root import RootObjects
-    from gunyah_emu.machine.snapshot import Snapshot
     from gunyah_emu.machine.tracing import Tracing
     from gunyah_emu.machine.vm import VCpu
 
@@ -85,15 +84,10 @@ class Machine:
 
     @classmethod
     def from_images(
-        cls,
-        paths: Sequence[str | os.PathLike[str]],
-        *,
-        keys: Mapping[str, object] | None = None,
-        seed: int | None = None,
-        way: Way | None = None,
+        cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None
     ) -> Machine:
-        """One VM for each image, with defaults for everything but `keys`, which are those of `[[vm]]`."""
-        return cls(MachineConfig.from_images(paths, keys), seed=seed, way=way)
+        """One VM for each image, with defaults for everything else."""
+        return cls(MachineConfig.from_images(paths), seed=seed, way=way)
 
     # what is in it
 
@@ -131,32 +125,6 @@ class Machine:
                 return base, size, device
         return None
 
-    # states
-
-    def snapshot(self, before: Snapshot | None = None) -> Snapshot:
-        """The machine's state as it is now, between two runs.
-
-        Arguments:
-            before: an earlier one; what has not changed since is shared with it.
-        """
-        from gunyah_emu.machine.snapshot import Snapshot
-
-        self.platform.keeps_engines = True
-        return Snapshot(self, before)
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Bring a state of this machine back; VMs, consoles and doorbells that the caller holds stay valid."""
-        assert snapshot.machine is self, "a state is brought back into the machine that it was taken from"
-        snapshot.restore()
-
-    def invalidate(self, address: int, size: int) -> None:
-        """The host wrote to RAM at this physical address: no VM may go on with code that was translated from there."""
-        view = self.memory.view(address, size)
-        assert view is not None
-        for vm in self.vms:
-            if hasattr(vm, "engine"):
-                vm.engine.invalidate_host(view)
-
     # running
 
     def run(
@@ -173,27 +141,17 @@ class Machine:
             max_instructions: of all vCPUs together, from now on; exceeded by less than a translated block.
             timeout: wall-clock seconds; where it strikes is not deterministic.
         """
-        return self.outcome(self.advance(until=until, max_instructions=max_instructions, timeout=timeout))
-
-    def advance(
-        self,
-        *,
-        until: Callable[[], bool] | None = None,
-        max_instructions: int | None = None,
-        timeout: float | None = None,
-    ) -> Reason:
-        """As `run`, for whoever only wants to know why it ended, and may want it often."""
         try:
-            return self.scheduler.run(max_instructions, timeout, until)
+            reason = self.scheduler.run(max_instructions, timeout, until)
         except HypervisorFatal as fatal:
             self._report_fatal(fatal)
-            return Reason.FATAL
+            reason = Reason.FATAL
         except BaseException:
             self._close_tracing(complete=False)
             raise
+        return self._outcome(reason)
 
-    def outcome(self, reason: Reason) -> Outcome:
-        """What there is to say of a run that ended so."""
+    def _outcome(self, reason: Reason) -> Outcome:
         self.platform.close_doomed()
         status = STATUS_BY_REASON.get(reason)
         if status is None:
@@ -284,6 +242,8 @@ class Machine:
         vm = VirtualMachine(self, unique, Console(), configured=configured)
         vm.console.sink = lambda data: self._on_console(unique, data) if self._on_console is not None else None
         self.vms.append(vm)
+        if self.tracing is not None:
+            self.tracing.watch_console(vm)
         return vm
 
     # ending

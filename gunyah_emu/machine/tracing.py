@@ -15,6 +15,7 @@ from gunyah_emu.events import Event, Recorder
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
 from gunyah_emu.hypervisor.silence import SENDS, receiver_source
 from gunyah_emu.machine.blocked_events import BlockedEvents
+from gunyah_emu.machine.console_tracing import ConsoleTracing
 from gunyah_emu.machine.gic_tracing import GicTracing, Interrupts
 from gunyah_emu.machine.wired_gic import controller_of
 
@@ -78,7 +79,10 @@ class Tracing:
         self._asserting = 0
         #: the event that says so
         self._idle = 0
+        self._consoles: dict[VirtualMachine, ConsoleTracing] = {}
         machine.hypervisor.observer = self
+        for vm in machine.vms:
+            self.watch_console(vm)
         for gic in self._gics():
             self.watch(gic)
 
@@ -105,10 +109,16 @@ class Tracing:
         """Observe a GIC."""
         gic.observer = GicTracing(self._recorder, gic, self._interrupts)
 
+    def watch_console(self, vm: VirtualMachine) -> None:
+        """Record what a VM prints."""
+        self._consoles[vm] = ConsoleTracing(vm, self._recorder)
+
     def close(self, *, complete: bool) -> None:
         """Observe no longer, and close the sinks; a run that was not cut short says what it left pending."""
         if complete:
             self._blocked.tell_pending()
+        for console in self._consoles.values():
+            console.close(keep=complete)
         self._machine.hypervisor.observer = None
         for gic in self._gics():
             gic.observer = None
@@ -197,6 +207,7 @@ class Tracing:
 
     def wait(self, vcpu: VCpu, at: int | None) -> None:
         """A vCPU waits, behind a WFI where nothing else is said."""
+        self._consoles[vcpu.vm].flush()
         pc = vcpu.vm.engine.registers(vcpu.index).pc - INSTRUCTION if at is None else at
         self._recorder.emit("wait", vcpu.vm.name, vcpu.index, (pc,), 0)
 
@@ -220,6 +231,7 @@ class Tracing:
 
     def exit(self, vm: VirtualMachine, status: int, reason: str) -> None:
         """A VM ended."""
+        self._consoles[vm].flush()
         self._recorder.emit("exit", vm.name, -1, (status, reason))
 
 

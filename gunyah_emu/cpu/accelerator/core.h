@@ -25,7 +25,7 @@
 
 #define OFFSETS(X)                                                                                                   \
     X(uc_cpu) X(uc_no_exit_request)                                                              \
-    X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
+    X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)                        \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
     X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
@@ -68,7 +68,7 @@ enum { SYNC_EXTERNAL = 0x10 };
 #define PSTATE_IL_BYTE 2 /* of a little-endian host */
 
 /* Why run() returned: the values of engine.Stop. */
-enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP, STOP_HALTED };
+enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP };
 
 /* ---------------------------------------------------------------- one emulator */
 
@@ -90,12 +90,6 @@ typedef struct {
     uint64_t page;
 } CodePage;
 
-/* What of a block is still to be executed that has been let in already: a debugger halted in its middle. */
-typedef struct {
-    uint64_t pc;
-    int64_t count;
-} Rest;
-
 struct Core;
 typedef struct {
     struct Core *core;
@@ -113,18 +107,6 @@ typedef struct Core {
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
     uint64_t grow_at, grow_interval; /* when to let the emulator's TLB grow */
-    /* debugging (debug.c) */
-    int64_t shift;      /* what budget and granted are below their meaning: not 0 makes every block a special one */
-    int64_t halt_after; /* halt when so many instructions of this run have retired; -1: never */
-    uint64_t pass;      /* the address at which no breakpoint and no caught call halts the first time; NOWHERE: none */
-    uint64_t pass_call; /* the same, when that block has begun */
-    uint64_t *breakpoints;
-    Py_ssize_t breakpoint_count;
-    Rest *rests;          /* per vCPU */
-    Rest cut;             /* what of its block an exception came in front of, itself included */
-    int64_t wanted, part; /* instructions of the block that is to be made next; of the one that begins now; 0: all */
-    int debugging, halt;
-    PyObject *on_catch; /* whether to halt in front of this call; NULL: no calls are caught */
     uint8_t *irq, *stale; /* per vCPU: the IRQ line; whether registers were changed behind the emulator's back */
     Py_buffer *contexts;
     PyObject *error_type, *error_value, *error_traceback;
@@ -155,12 +137,11 @@ static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_
 static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
 static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
 static inline int64_t retired(Core *self) { return self->granted - self->budget; }
-static inline int64_t left(Core *self) { return self->budget + self->shift; }
 
 /* Leave at most `most` of the budget, without changing what has been retired. */
 static inline void shorten(Core *self, int64_t most)
 {
-    int64_t surplus = left(self) - most;
+    int64_t surplus = self->budget - most;
     if (surplus > 0) {
         self->granted -= surplus;
         self->budget -= surplus;
@@ -213,26 +194,11 @@ extern PyType_Spec Core_spec;
 /* exceptions.c */
 void on_block(void *uc, uint64_t address, uint32_t size, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
-void check_block(Core *self, uint64_t address);
 void silence_pmu(Core *self);
 int floating_point_target_el(void *env, int el);
 void deliver(Core *self, uint32_t number);
 void deliver_undefined(Core *self);
 void deliver_external_abort(Core *self, uint32_t number, uint32_t iss);
-
-/* debug.c */
-enum { HALT_COUNT = 1, HALT_BREAKPOINT = 2, HALT_CALL = 4, HALT_ACCESS = 8 };
-#define NOWHERE (~0ull) /* no instruction is there */
-#define DEBUG_SHIFT (1ll << 60)
-void debugged_block(Core *self, uint64_t address, uint32_t size);
-void cut_block(Core *self, uint32_t number);
-int halts_at_call(Core *self, uint32_t number, uint32_t immediate);
-PyObject *Core_debug(Core *self, PyObject *args);
-PyObject *Core_get_rests(Core *self, void *closure);
-int Core_set_rests(Core *self, PyObject *list, void *closure);
-PyObject *Core_halt_at_access(Core *self, PyObject *ignored);
-PyObject *Core_forget_rest(Core *self, PyObject *vcpu);
-void drop_debugging(Core *self);
 
 /* calls.c */
 void call(Core *self, uint32_t number);

@@ -13,27 +13,17 @@ static void raise_at_block(Core *self, uint32_t syndrome)
     cpu_loop_exit(self->cpu); /* to on_interrupt; does not return */
 }
 
-/* Raise what the emulator does not: does not return then. */
-void check_block(Core *self, uint64_t address)
-{
-    if (*self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE)
-        raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
-    if (address & 3)
-        raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
-}
-
-/* Something is special about this block: a debugger looks, the budget is spent, or it must not run. */
+/* Something is special about this block: the budget is spent, or it must not run. */
 static __attribute__((noinline, cold)) void on_special_block(Core *self, uint64_t address, uint32_t size)
 {
-    if (self->shift) {
-        debugged_block(self, address, size);
-        return;
-    }
     if (self->budget <= 0) {
         uc_emu_stop(self->uc); /* takes effect in front of this block, which is therefore not charged */
         return;
     }
-    check_block(self, address);
+    if (*self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE)
+        raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
+    if (address & 3)
+        raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
     self->budget -= size >> 2;
     self->block_end = address + size;
 }
@@ -161,8 +151,6 @@ void on_interrupt(void *uc, uint32_t number, void *user)
 {
     Core *self = user;
     uint32_t target_el = AT(uint32_t, self->env, env_target_el);
-    if (self->shift)
-        cut_block(self, number);
     switch (number) {
     case EXCP_HVC:
     case EXCP_SMC:
@@ -202,6 +190,6 @@ void on_interrupt(void *uc, uint32_t number, void *user)
                      (unsigned long long)pc_of(self));
         fail(self);
     }
-    if (left(self) <= 0)
+    if (self->budget <= 0)
         uc_emu_stop(uc);
 }

@@ -1,1 +1,0 @@
-"""Debuggers: a machine that stands between two instructions and moves both ways, and what is built on it."""
