@@ -34,7 +34,7 @@ def silence(source: VirqSource) -> dict[str, str]:
     if isinstance(owner, Doorbell) and not owner.level():
         if owner.flags:
             masks = f"flags {owner.flags:#x}, enable mask {owner.enable_mask:#x}"
-            found["flag_not_enabled"] = f"none of its flags is enabled (doorbell_mask): {masks}"
+            found["flag_not_enabled"] = f"none of its flags is enabled: {masks}"
         elif not found:
             found["no_flags"] = "no flag of it is set"
     elif isinstance(owner, MsgQueue) and not owner.receive_level():

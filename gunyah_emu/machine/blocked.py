@@ -28,6 +28,8 @@ def reasons(gic: WiredGic, interface: int, intid: int) -> dict[str, str]:
         interface: which of the GIC's CPU interfaces; -1: the one that an SPI is routed to.
         intid: the interrupt.
     """
+    if gic.interrupts.slot(0, intid) < 0:
+        return gic.explain(0, intid)
     if interface < 0 and intid >= SPI_BASE:
         interface = gic.route_of(intid)
     interface = max(interface, 0)
