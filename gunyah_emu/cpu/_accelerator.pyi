@@ -7,8 +7,12 @@ ON_BLOCK: int
 ON_INTERRUPT: int
 TRAP_TO_EL2: int
 FLOATING_POINT_TARGET_EL: int
+GENERATE_CALL: int
+GENERATE_EXIT: int
 
-def configure(offsets: dict[str, int], functions: dict[str, int], tables: int, /) -> None: ...
+def configure(
+    offsets: dict[str, int], functions: dict[str, int], operations: dict[str, int], tables: int, /
+) -> None: ...
 def fill_descriptors(buffer: Buffer, index: int, first: int, count: int, /) -> None: ...
 
 class Core:

@@ -18,6 +18,7 @@ from ctypes import c_char_p, c_int, c_int64, c_uint8, c_uint32, c_uint64, c_void
 
 from gunyah_emu.cpu.el2 import SETUP
 from gunyah_emu.cpu.libunicorn import (
+    HOOK_BLOCK,
     HOOK_INTR,
     REG_PSTATE,
     REG_SP,
@@ -29,7 +30,8 @@ from gunyah_emu.cpu.libunicorn import (
 )
 
 OFFSETS = {
-    "uc_cpu": 440, "uc_no_exit_request": 2034,
+    "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_add_hook": 0x190, "uc_translator": 0x300,
+    "hook_callback": 40, "hook_user": 48,
     "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184,
     "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
@@ -46,9 +48,22 @@ _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "cpu_loop_exit", "tlb_flush",
     "tb_invalidate_phys_range", "arm_mmu_idx", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
+    "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
+    "tcg_temp_new_internal", "tcg_const_i64", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_addi_i32", "tcg_gen_extu_i32_i64",
+    "tcg_gen_shri_i64", "tcg_gen_brcondi_i64", "tcg_gen_callN", "tcg_gen_exit_tb",
 )  # fmt: skip
 
-_FP_CHECK_SLOT = 0x14C_82E0 - 0x5D_2070  # where the library keeps the address of fp_exception_el, from that function
+_SLOTS = {
+    "fp_exception_el": 0x14C_82E0 - 0x5D_2070,
+    "tcg_gen_callN": 0x14C_00B8 - 0x58_CF70,
+    "tcg_gen_exit_tb": 0x14B_E6B0 - 0x59_5F10,
+}
+"""Where the library keeps a function's address for its own calls, from that function."""
+
+OPERATIONS = {"set_label": 1, "st_i32": 16, "ld_i64": 73, "st_i64": 77, "sub_i64": 79}
+"""The translator's numbers of its operations."""
+
+_OPERATION_NAMES, _OPERATION_SIZE = 0xA968, 32  # in the translator, a pointer to descriptions that begin with a name
 
 _SYSTEM_REGISTER_CP = 0x13
 _STATE_AA64, _TYPE_OVERRIDE, _TYPE_IO, _TYPE_NO_RAW, _TYPE_CONST = 1, 0x10, 0x40, 0x80, 0x2
@@ -138,14 +153,16 @@ class Door:
         )  # fmt: skip
         self._define(self.cpu(uc), ctypes.addressof(info), None)
 
-    def replace_floating_point_check(self, function: int) -> None:
-        """Let the emulator ask `function(env, el)` whether FP and SIMD instructions trap; its own says: never.
+    def replace(self, name: str, function: int) -> None:
+        """Let the library call `function` where it would call its own function of that name.
 
         Calls inside the library go through its table of function addresses; its slot is changed for the whole process.
         """
-        slot = c_uint64.from_address(self.functions["fp_exception_el"] + _FP_CHECK_SLOT)
-        _expect("the slot of fp_exception_el", slot.value in (self.functions["fp_exception_el"], function), True)
-        slot.value = function
+        c_uint64.from_address(self.functions[name] + _SLOTS[name]).value = _replaced[name] = function
+
+    def restore(self, name: str) -> None:
+        """Let the library call its own function of that name again."""
+        self.replace(name, self.functions[name])
 
 
 def _address(function: object) -> int:
@@ -159,6 +176,7 @@ def _pointer(address: int) -> int:
 
 
 _door: Door | str | None = None
+_replaced: dict[str, int] = {}  # what the library calls instead of its own functions
 
 
 def open_door() -> Door:
@@ -185,6 +203,7 @@ def _prove() -> Door:
     uc = Unicorn("cortex-a72")
     try:
         _prove_registers(door, uc)
+        _prove_translator(door, uc)
         _prove_events(door, uc)
     finally:
         uc.close()
@@ -227,6 +246,25 @@ def _prove_registers(door: Door, uc: Unicorn) -> None:
         _expect(f"the field of {name}", door.field(uc, encoding), OFFSETS[name])
     _expect("no_exit_request", c_uint8.from_address(handle + OFFSETS["uc_no_exit_request"]).value, 0)
     _expect("exclusive_addr", c_uint64.from_address(env + OFFSETS["env_exclusive_addr"]).value, (1 << 64) - 1)
+
+
+def _prove_translator(door: Door, uc: Unicorn) -> None:
+    """Where the translator's functions, pointers and numbers are; that blocks count right with them is proved later."""
+    for name, distance in _SLOTS.items():
+        function = _replaced.get(name, door.functions[name])
+        _expect(f"the slot of {name}", _pointer(door.functions[name] + distance), function)
+    handle = uc.handle.value
+    assert handle is not None
+    found = _pointer(handle + OFFSETS["uc_add_hook"])
+    _expect("the engine's pointer to uc_add_inline_hook", found, door.functions["uc_add_inline_hook"])
+    hook = uc.hook(HOOK_BLOCK, door.functions["uc_emu_stop"], user=0x5EED)
+    for name, value in (("hook_callback", door.functions["uc_emu_stop"]), ("hook_user", 0x5EED)):
+        _expect(name, _pointer(hook + OFFSETS[name]), value)
+    uc.unhook(hook)
+    operations = _pointer(_pointer(handle + OFFSETS["uc_translator"]) + _OPERATION_NAMES)
+    for name, number in OPERATIONS.items():
+        described = ctypes.string_at(_pointer(operations + number * _OPERATION_SIZE), len(name) + 1)
+        _expect(f"operation {number}", described, name.encode() + b"\0")
 
 
 # hvc #0x5a5a ; msr daifclr, #2 ; nop ; hvc #1       and at the IRQ vector: hvc #2

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from ctypes import c_uint8
 
 from gunyah_emu.cpu import _accelerator
-from gunyah_emu.cpu.door import OFFSETS, Door, open_door, register_key
+from gunyah_emu.cpu.counting import let_blocks_count
+from gunyah_emu.cpu.door import OFFSETS, OPERATIONS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
@@ -39,8 +40,9 @@ def _open() -> Door:
     global _configured
     if _configured is None:
         door = open_door()
-        _accelerator.configure(OFFSETS, door.functions, TABLES)
-        door.replace_floating_point_check(_accelerator.FLOATING_POINT_TARGET_EL)
+        _accelerator.configure(OFFSETS, door.functions, OPERATIONS, TABLES)
+        door.replace("fp_exception_el", _accelerator.FLOATING_POINT_TARGET_EL)
+        let_blocks_count(door)
         _configured = door
     return _configured
 

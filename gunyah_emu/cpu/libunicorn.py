@@ -185,11 +185,11 @@ class Unicorn:
         instruction: int | None = None,
         begin: int = 1,
         end: int = 0,
-    ) -> None:
+    ) -> int:
         """Call `callback`, a ctypes function or the address of a native one, at every event of `kind`.
 
         `user` is its last argument, `instruction` which one HOOK_INSN means; it is limited to addresses from `begin` to
-        `end`, both included, unless `begin` is above `end`.
+        `end`, both included, unless `begin` is above `end`.  Returns its number, for `unhook`.
         """
         hook = c_size_t()
         pointer = c_void_p(callback) if isinstance(callback, int) else callback
@@ -199,6 +199,11 @@ class Unicorn:
         )
         self._check(error, "uc_hook_add")
         self._keep.append(callback)
+        return hook.value
+
+    def unhook(self, hook: int) -> None:
+        """Do not call it any more."""
+        self._check(self._library.uc_hook_del(self.handle, c_size_t(hook)), "uc_hook_del")
 
     def start(self, pc: int) -> int:
         """Run from `pc` until something stops it; returns Unicorn's error number, 0 for none."""

@@ -99,8 +99,7 @@ static int run_emulator(Core *self)
         return -1;
     }
     if (error) {
-        PyErr_Format(PyExc_AssertionError, "the emulator stopped with error %d at 0x%llx", error,
-                     (unsigned long long)pc_of(self));
+        PyErr_Format(PyExc_AssertionError, "the emulator stopped with error %d at 0x%lx", error, (unsigned long)pc_of(self));
         return -1;
     }
     return AT(uint32_t, self->cpu, cpu_halted) && !self->irq[self->current];
@@ -120,11 +119,13 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
     if (!self->uc)
         return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
     self->granted = self->budget = budget;
+    self->held = 0;
     self->stop = STOP_BUDGET;
     if (budget <= 0)
         return PyLong_FromLong(STOP_BUDGET);
     grow_tlb(self);
     swap(self, vcpu);
+    hold(self);
     self->running = 1;
     int waits = run_emulator(self);
     self->running = 0;
@@ -173,8 +174,10 @@ static PyObject *Core_touch(Core *self, PyObject *argument)
         return NULL;
     CHECK_VCPU(self, vcpu);
     self->stale[vcpu] = 1;
-    if (vcpu == self->current && self->running)
+    if (vcpu == self->current && self->running) {
         refresh(self);
+        hold(self);
+    }
     Py_RETURN_NONE;
 }
 
@@ -224,7 +227,7 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->cpu = AT(char *, self->uc, uc_cpu);
     self->env = AT(char *, self->cpu, cpu_env);
     AT(uint8_t, self->uc, uc_no_exit_request) = 1; /* stop between blocks only: faster, and no store is made twice */
-    self->illegal = &AT(uint8_t, self->env, env_pstate + PSTATE_IL_BYTE);
+    count_blocks(self);
     silence_pmu(self);
     self->on_call = Py_NewRef(on[0]);
     self->on_undefined = Py_NewRef(on[1]);
@@ -272,6 +275,7 @@ static PyObject *Core_close(Core *self, PyObject *Py_UNUSED(ignored))
 {
     if (self->running)
         return PyErr_Format(PyExc_RuntimeError, "close called from a callback of a run");
+    forget_blocks(self);
     if (self->uc) {
         memcpy(self->contexts[self->current].buf, self->env, env_size);
         self->uc = self->cpu = NULL;

@@ -1,8 +1,8 @@
 /* The fast way's hot path: counts blocks, answers guest exceptions and hands hypercalls to Python.
  *
- * Unicorn calls two hooks.  on_block runs at the start of every translated block and keeps the budget; on_interrupt runs
- * at every exception of the guest and decides who answers it: the hypercall table, a system register, a device, or the
- * guest itself, by the emulator's own architectural exception entry.
+ * Translated blocks keep the budget by themselves (blocks.c).  Unicorn calls two hooks: on_block in front of a block that
+ * must perhaps not run; on_interrupt at every exception of the guest, to decide who answers it: the hypercall table, a
+ * system register, a device, or the guest itself, by the emulator's own architectural exception entry.
  *
  * What is private to a Unicorn build comes in as data: configure() receives structure offsets and function addresses from
  * door.py, which has checked them.  Nothing here includes a header of Unicorn or QEMU or links against either.
@@ -24,7 +24,7 @@
 /* ---------------------------------------------------------------- what door.py tells us (layout.c) */
 
 #define OFFSETS(X)                                                                                                   \
-    X(uc_cpu) X(uc_no_exit_request)                                                              \
+    X(uc_cpu) X(uc_no_exit_request) X(uc_add_hook) X(uc_translator) X(hook_callback) X(hook_user)                    \
     X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)                        \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
@@ -43,12 +43,31 @@
     X(char *, get_arm_cp_reginfo, (void *, uint32_t))                                                                \
     X(void, tb_invalidate_phys_range, (void *, uint64_t, uint64_t))                                                  \
     X(void, tlb_flush, (void *))                                                                                     \
-    X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))
+    X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))                                                  \
+    X(void, uc_add_inline_hook, (void *, void *, void **, int))                                                      \
+    X(void, helper_check_exit_request, (void *, uint32_t))                                                           \
+    X(void, helper_exception_return, (void *, uint64_t))                                                             \
+    X(char *, gen_new_label, (void *))                                                                               \
+    X(char *, tcg_temp_new_internal, (void *, int, int))                                                             \
+    X(uint64_t, tcg_const_i64, (void *, int64_t))                                                                    \
+    X(void, tcg_gen_op1, (void *, unsigned, uint64_t))                                                               \
+    X(void, tcg_gen_op3, (void *, unsigned, uint64_t, uint64_t, uint64_t))                                           \
+    X(void, tcg_gen_addi_i32, (void *, uint64_t, uint64_t, int32_t))                                                 \
+    X(void, tcg_gen_extu_i32_i64, (void *, uint64_t, uint64_t))                                                      \
+    X(void, tcg_gen_shri_i64, (void *, uint64_t, uint64_t, int64_t))                                                 \
+    X(void, tcg_gen_brcondi_i64, (void *, int, uint64_t, int64_t, void *))                                           \
+    X(void, tcg_gen_callN, (void *, void *, void *, int, void **))                                                   \
+    X(void, tcg_gen_exit_tb, (void *, const void *, unsigned))
+
+/* The emulator's numbers of the operations that blocks.c makes. */
+#define OPERATIONS(X) X(set_label) X(ld_i64) X(st_i64) X(st_i32) X(sub_i64)
 
 #define DECLARE_OFFSET(name) extern size_t name;
 OFFSETS(DECLARE_OFFSET)
 #define DECLARE_FUNCTION(result, name, arguments) extern result(*name) arguments;
 FUNCTIONS(DECLARE_FUNCTION)
+#define DECLARE_OPERATION(name) extern unsigned operation_##name;
+OPERATIONS(DECLARE_OPERATION)
 extern uint64_t stage2_tables; /* where our emulators' stage 2 tables are: what tells them from other people's */
 extern int configured;
 
@@ -65,7 +84,7 @@ enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21
 enum { SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
 #define PSTATE_IL (1u << 20)
-#define PSTATE_IL_BYTE 2 /* of a little-endian host */
+#define HELD ((int64_t)1 << 62)
 
 /* Why run() returned: the values of engine.Stop. */
 enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP };
@@ -99,10 +118,11 @@ typedef struct {
 typedef struct Core {
     PyObject_HEAD
     char *uc, *cpu, *env;
-    const uint8_t *illegal; /* the byte of PSTATE that holds IL: tested for every block */
-    int64_t budget;     /* what is left of this run; at 0, the block hook stops in front of the next block */
-    int64_t granted;    /* retired == granted - budget, whoever shortens the run */
-    uint64_t block_end; /* where the running block ends; 0 when an exception has settled it */
+    int64_t budget;     /* what is left of this run, less `held`; a block that begins with none calls on_block */
+    int64_t held;       /* HELD while on_block must see every block, else 0 */
+    int64_t granted;    /* retired == granted - left, whoever shortens the run */
+    uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
+    int knows_on_block, knows_on_return; /* functions that the emulator has been told of (blocks.c) */
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
@@ -136,12 +156,13 @@ typedef struct Core {
 static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_x); }
 static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
 static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
-static inline int64_t retired(Core *self) { return self->granted - self->budget; }
+static inline int64_t left(Core *self) { return self->budget + self->held; }
+static inline int64_t retired(Core *self) { return self->granted - left(self); }
 
 /* Leave at most `most` of the budget, without changing what has been retired. */
 static inline void shorten(Core *self, int64_t most)
 {
-    int64_t surplus = self->budget - most;
+    int64_t surplus = left(self) - most;
     if (surplus > 0) {
         self->granted -= surplus;
         self->budget -= surplus;
@@ -155,11 +176,21 @@ static inline void stop(Core *self, int reason)
     shorten(self, 0);
 }
 
+static inline int is_illegal(Core *self) { return (AT(uint32_t, self->env, env_pstate) & PSTATE_IL) != 0; }
+
+/* Let on_block see every block, or let blocks count by themselves again. */
+static inline void hold(Core *self)
+{
+    int64_t held = is_illegal(self) ? HELD : 0;
+    self->budget += self->held - held;
+    self->held = held;
+}
+
 /* Give back the part of the running block that lies at and behind next_pc; outside a block, charge one. */
 static inline void settle(Core *self, uint64_t next_pc)
 {
     if (self->block_end) {
-        uint64_t rest = (self->block_end - next_pc) >> 2;
+        uint32_t rest = (self->block_end - (uint32_t)next_pc) >> 2;
         if (rest <= 1024)
             self->budget += (int64_t)rest;
         self->block_end = 0;
@@ -191,7 +222,14 @@ void fail(Core *self);
 int as_u64(PyObject *object, uint64_t *value, const char *what);
 extern PyType_Spec Core_spec;
 
+/* blocks.c */
+void count_blocks(Core *self);
+void forget_blocks(Core *self);
+void generate_call(void *context, void *function, void *result, int count, void **arguments);
+void generate_exit(void *context, const void *translation, unsigned exit);
+
 /* exceptions.c */
+void on_return(void *uc, uint64_t address, uint32_t size, void *user);
 void on_block(void *uc, uint64_t address, uint32_t size, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
 void silence_pmu(Core *self);

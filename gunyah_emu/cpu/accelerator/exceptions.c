@@ -6,39 +6,39 @@
 /* Let the guest take an exception instead of the block that was about to start. */
 static void raise_at_block(Core *self, uint32_t syndrome)
 {
-    self->block_end = 0;
     AT(int32_t, self->cpu, cpu_exception_index) = EXCP_UDEF;
     AT(uint32_t, self->env, env_syndrome) = syndrome;
     AT(uint32_t, self->env, env_target_el) = 1;
     cpu_loop_exit(self->cpu); /* to on_interrupt; does not return */
 }
 
-/* Something is special about this block: the budget is spent, or it must not run. */
-static __attribute__((noinline, cold)) void on_special_block(Core *self, uint64_t address, uint32_t size)
+/* In front of a block that the budget does not cover, or that somebody wants to see, or that must not run.  `size` is 0
+ * when the block has counted itself: what it took is given back first.
+ *
+ * Unicorn takes neither the Illegal Execution state exception nor the PC alignment fault (Arm ARM D1.3.4), so we look. */
+void on_block(void *uc, uint64_t address, uint32_t size, void *user)
 {
-    if (self->budget <= 0) {
-        uc_emu_stop(self->uc); /* takes effect in front of this block, which is therefore not charged */
-        return;
+    Core *self = user;
+    if (size == 0) {
+        size = (self->block_end & ~1u) - (uint32_t)address;
+        self->budget += size >> 2;
     }
-    if (*self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE)
+    self->block_end = 0;
+    hold(self);
+    if (left(self) <= 0) {
+        uc_emu_stop(uc);
+        cpu_loop_exit(self->cpu);
+    }
+    if (self->held && is_illegal(self))
         raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
     if (address & 3)
         raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
     self->budget -= size >> 2;
-    self->block_end = address + size;
+    self->block_end = (uint32_t)(address + size) | 1;
 }
 
-/* Unicorn takes neither the Illegal Execution state exception nor the PC alignment fault (Arm ARM D1.3.4), so we look. */
-void on_block(void *Py_UNUSED(uc), uint64_t address, uint32_t size, void *user)
-{
-    Core *self = user;
-    if (__builtin_expect(self->budget <= 0 || address & 3 || *self->illegal & PSTATE_IL >> 8 * PSTATE_IL_BYTE, 0)) {
-        on_special_block(self, address, size);
-        return;
-    }
-    self->budget -= size >> 2;
-    self->block_end = address + size;
-}
+/* Behind an ERET, which alone makes the execution state illegal. */
+void on_return(void *Py_UNUSED(uc), uint64_t Py_UNUSED(address), uint32_t Py_UNUSED(size), void *user) { hold(user); }
 
 static void no_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
 
@@ -186,10 +186,9 @@ void on_interrupt(void *uc, uint32_t number, void *user)
         deliver(self, number);
         break;
     default:
-        PyErr_Format(PyExc_AssertionError, "an exception that we do not know, %u, at 0x%llx", number,
-                     (unsigned long long)pc_of(self));
+        PyErr_Format(PyExc_AssertionError, "an exception that we do not know, %u, at 0x%lx", number, (unsigned long)pc_of(self));
         fail(self);
     }
-    if (self->budget <= 0)
+    if (left(self) <= 0)
         uc_emu_stop(uc);
 }

@@ -3,7 +3,7 @@
 
 static PyMethodDef methods[] = {
     {"configure", configure, METH_VARARGS,
-     "configure(offsets, functions, tables): what is private to the installed Unicorn, and where our tables are"},
+     "configure(offsets, functions, operations, tables): what is private to the installed Unicorn, and where our tables are"},
     {"fill_descriptors", fill_descriptors, METH_VARARGS, "fill_descriptors(buffer, index, first, count)"},
     {NULL, NULL, 0, NULL},
 };
@@ -21,6 +21,8 @@ PyMODINIT_FUNC PyInit__accelerator(void)
         {"ON_INTERRUPT", (void *)on_interrupt},
         {"TRAP_TO_EL2", (void *)trap_to_el2},
         {"FLOATING_POINT_TARGET_EL", (void *)floating_point_target_el},
+        {"GENERATE_CALL", (void *)generate_call},
+        {"GENERATE_EXIT", (void *)generate_exit},
     };
     PyObject *self = PyModule_Create(&module), *type = PyType_FromSpec(&Core_spec);
     if (!self || !type || PyModule_AddObjectRef(self, "Core", type) < 0)

@@ -64,7 +64,7 @@ void trapped_register(Core *self, uint32_t syndrome)
 /* What of the block lies behind the access is given back meanwhile, so that a callback sees the exact count. */
 static int64_t give_back(Core *self)
 {
-    int64_t rest = self->block_end ? (int64_t)((self->block_end - (pc_of(self) + 4)) >> 2) : 0;
+    int64_t rest = self->block_end ? (self->block_end - (uint32_t)(pc_of(self) + 4)) >> 2 : 0;
     self->budget += rest;
     return rest;
 }

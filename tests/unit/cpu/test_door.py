@@ -28,6 +28,8 @@ DIFFERENCES = [
     ("env_syndrome", 3028, r"unicorn's layout differs: the proof's run is .*"),
     ("env_pc", 328, r"unicorn's layout differs: the proof's run is .*"),
     ("env_daif", 568, r"unicorn's layout differs: DAIF at the IRQ vector is .*"),
+    ("uc_add_hook", 0x188, r"unicorn's layout differs: the engine's pointer to uc_add_inline_hook is .*"),
+    ("hook_user", 56, r"unicorn's layout differs: hook_user is .*, not 24301"),
     ("env_exclusive_addr", 12024, r"unicorn's layout differs: exclusive_addr is 0, not 18446744073709551615"),
 ]
 
@@ -49,6 +51,25 @@ def test_a_symbol_that_is_missing_closes_the_door(monkeypatch):
         door.DoorClosedError, match=r"^this build of unicorn does not export arm_cpu_do_nothing_aarch64$"
     ):
         door.open_door()
+
+
+def test_blocks_that_do_not_count_right_close_the_door_and_leave_the_translator_as_it_was(monkeypatch, all_ways):
+    if "fast" not in all_ways:
+        return
+    from gunyah_emu.cpu import counting, fast
+
+    proved = fast._open()
+    replaced = dict(door._replaced)
+    monkeypatch.setattr(counting, "_LOOP", counting._LOOP[:4] + counting._LOOP)
+    try:
+        with pytest.raises(door.DoorClosedError, match=r"^unicorn's translator differs: blocks count \[.*\]$"):
+            counting.let_blocks_count(proved)
+        assert {name: door._replaced[name] for name in counting.REPLACED} == {
+            name: proved.functions[name] for name in counting.REPLACED
+        }
+    finally:
+        for name in counting.REPLACED:
+            proved.replace(name, replaced[name])
 
 
 @pytest.mark.usefixtures("unproved")
