@@ -7,7 +7,7 @@ import argparse
 EXIT_STATUSES = """exit status:
   0..123  the guest's own: PSCI SYSTEM_OFF is 0, semihosting SYS_EXIT_EXTENDED any
   2       also: a mistake in what the user asked for
-  124     the budget is spent (--max-instructions, --timeout)
+  124     the budget is spent (--max-instructions, --max-virtual-seconds, --timeout)
   125     every vCPU waits and nothing can wake one
   126     a guest brought itself or the hypervisor to a stop
   130     Ctrl-C
@@ -51,6 +51,12 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf", help="what to run")
     parser.add_argument(
         "--seed", type=integer, metavar="N", help="where random numbers come from (default: the machine file's)"
+    )
+    parser.add_argument(
+        "--quantum",
+        type=count,
+        metavar="N",
+        help="instructions of a turn while others wait (default: the machine file's)",
     )
     add_way(parser)
 

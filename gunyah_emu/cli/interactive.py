@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.cli.pseudo_terminal import INPUT_LIMIT, PseudoTerminal
+from gunyah_emu.cli.run import limits
 from gunyah_emu.cli.terminal import HELP, Keys, RawMode
 from gunyah_emu.errors import UserError
 from gunyah_emu.machine.world import World
@@ -216,4 +217,4 @@ def run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
         until = None
         if chosen is not None:
             until = _attach(chosen, output, world, stack)
-        return machine.run(until=until, max_instructions=arguments.max_instructions, timeout=arguments.timeout)
+        return machine.run(until=until, **limits(arguments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds
 from gunyah_emu.cli.output import ConsolePrinter
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from gunyah_emu.machine.machine import Way
 
 
+class Limits(TypedDict):
+    """Arguments of `Machine.run`."""
+
+    max_instructions: int | None
+    max_virtual_ns: int | None
+    timeout: float | None
+
+
 EPILOG = EXIT_STATUSES
 
 
@@ -29,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-instructions", type=count, metavar="N", help="stop after N instructions of all vCPUs together"
     )
+    parser.add_argument("--max-virtual-seconds", type=count, metavar="N", help="stop after N seconds of virtual time")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="stop after S seconds of wall-clock time")
     live = parser.add_argument_group("for people at a terminal")
     live.add_argument(
@@ -43,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(images: list[str], *, seed: int | None, way: Way | None) -> Machine:
+def load(images: list[str], *, seed: int | None, way: Way | None, quantum: int | None = None) -> Machine:
     """The machine that the words of a command line mean: one machine file, or images."""
     tomls = [image for image in images if Path(image).suffix == ".toml"]
     if tomls and len(images) > 1:
         raise UserError(f"a machine file must stand alone; {len(images)} files were given")
     if tomls:
-        return Machine.from_toml(tomls[0], seed=seed, way=way)
-    return Machine.from_images(images, seed=seed, way=way)
+        return Machine.from_toml(tomls[0], seed=seed, quantum=quantum, way=way)
+    return Machine.from_images(images, seed=seed, quantum=quantum, way=way)
 
 
 def report(outcome: Outcome) -> None:
@@ -62,12 +71,22 @@ def report(outcome: Outcome) -> None:
         print(f"gunyah-emu: {outcome.reason.value} after {spent}", file=sys.stderr)
 
 
+def limits(arguments: argparse.Namespace) -> Limits:
+    """What `Machine.run` may spend."""
+    seconds = arguments.max_virtual_seconds
+    return {
+        "max_instructions": arguments.max_instructions,
+        "max_virtual_ns": None if seconds is None else seconds * 1_000_000_000,
+        "timeout": arguments.timeout,
+    }
+
+
 def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
     """Run to the end, with nothing of the world let in."""
     printer = ConsolePrinter([vm.name for vm in machine.vms])
     machine.on_console(printer.write)
     try:
-        return machine.run(max_instructions=arguments.max_instructions, timeout=arguments.timeout)
+        return machine.run(**limits(arguments))
     finally:
         printer.close()
 
@@ -75,7 +94,7 @@ def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
     recording = Recording(arguments)
-    with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
+    with load(arguments.images, seed=arguments.seed, way=arguments.way, quantum=arguments.quantum) as machine:
         engine = machine.vms[0].engine
         if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)

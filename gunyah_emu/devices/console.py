@@ -115,6 +115,11 @@ class Console:
         """Calls `reader` once: when something is typed, or nothing will be; twice is once."""
         self._readers[reader] = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a guest waits for input: it read, and nothing was there."""
+        return bool(self._readers)
+
     def _call_readers(self) -> None:
         readers, self._readers = self._readers, {}
         for reader in readers:

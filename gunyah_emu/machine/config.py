@@ -25,6 +25,7 @@ from gunyah_emu.machine.config_keys import (
     VmConfig,
 )
 from gunyah_emu.machine.config_schema import ConfigError, Section, unknown
+from gunyah_emu.machine.expect_keys import check_expect
 
 if TYPE_CHECKING:
     import os
@@ -55,9 +56,10 @@ class MachineConfig:
 
     Attributes:
         path: the machine file; None when there is none.
-        seed, way, capability_ids, on_fatal: of the `[machine]` table.
+        seed, quantum, way, capability_ids, on_fatal: of the `[machine]` table.
         vms: in the order of the file.
         doorbells, message_queues: between them.
+        expect: what makes it a test; None when it is none.
     """
 
     def __init__(self, document: dict[str, object], *, path: str | None = None, text: str = "") -> None:
@@ -135,12 +137,14 @@ class MachineConfig:
     def _take(self, read: Document) -> None:
         machine = read.machine
         self.seed = machine.seed
+        self.quantum = machine.quantum
         self.way = machine.way
         self.capability_ids = machine.capability_ids
         self.on_fatal = machine.on_fatal
         self.vms = read.vm
         self.doorbells = read.doorbell
         self.message_queues = read.message_queue
+        self.expect = read.expect
 
 
 class Checks:
@@ -173,6 +177,8 @@ class Checks:
             self.check_name(queue.receiver, (*queue.path, "receiver"), "receiver")
             self.check_spi(queue.send_virq, queue.sender, f"message queue {queue.label} (send)")
             self.check_spi(queue.receive_virq, queue.receiver, f"message queue {queue.label} (receive)")
+        if self.config.expect is not None:
+            check_expect(self.config.expect, self.check_vm_name, self.located)
 
     def check_vm(self, vm: VmConfig) -> None:
         """Its name, files, memory; fills in what depends on other keys."""
@@ -228,10 +234,14 @@ class Checks:
             )
         labels[section.label] = f"number {int(section.path[1]) + 1}"
 
-    def check_name(self, name: str, path: Path, key: str) -> None:
-        """A VM has it, and is none that makes its own objects."""
+    def check_vm_name(self, name: str, path: Path, key: str) -> None:
+        """A VM has it."""
         if name not in self.vm_names:
             raise ConfigError(path, f"{key} must be the name of a VM; there is no {unknown(name, list(self.vm_names))}")
+
+    def check_name(self, name: str, path: Path, key: str) -> None:
+        """A VM has it, and is none that makes its own objects."""
+        self.check_vm_name(name, path, key)
         if self.vm_names[name].kind == "root":
             raise ConfigError(path, f"{key} must be a guest; '{name}' is the root VM, which makes its own objects")
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from gunyah_emu.boot import virt_map
 from gunyah_emu.boot.layout import DEFAULT_MEMORY, MEMORY_LIMIT
+from gunyah_emu.machine.chooser import LONGEST, QUANTUM
 from gunyah_emu.machine.config_schema import (
     Address,
     Amount,
@@ -19,6 +20,7 @@ from gunyah_emu.machine.config_schema import (
     Table,
     Text,
 )
+from gunyah_emu.machine.expect_keys import EXPECT, ExpectConfig
 
 PAGE = 4096
 SMALLEST_MEMORY = 256 << 10
@@ -104,6 +106,7 @@ class MachineSection(Section):
     """The `[machine]` table: what concerns all VMs."""
 
     seed: int
+    quantum: int
     way: Literal["auto", "fast", "portable"]
     capability_ids: Literal["sequential", "random"]
     on_fatal: Literal["stop", "error"]
@@ -116,6 +119,7 @@ class Document(Section):
     vm: tuple[VmConfig, ...]
     doorbell: tuple[DoorbellConfig, ...]
     message_queue: tuple[MessageQueueConfig, ...]
+    expect: ExpectConfig | None
 
 
 VIRQ = Table(
@@ -286,6 +290,13 @@ MACHINE = Table(
         default=0,
     ),
     Key(
+        "quantum",
+        Integer(1, LONGEST),
+        "Instructions that a vCPU runs before another that is ready gets its turn. What a guest does must not hang on "
+        "it: a small one finds races.",
+        default=QUANTUM,
+    ),
+    Key(
         "way",
         Choice("auto", "fast", "portable"),
         "How Unicorn is driven; both ways give the same run, `portable` more slowly.",
@@ -318,4 +329,5 @@ DOCUMENT = Table(
         "",
         default=(),
     ),
+    Key("expect", EXPECT, "", default=None),
 )

@@ -280,7 +280,11 @@ def name_of(path: Path) -> str:
         else:
             shown += f".{part}" if shown else part
     # vm[2].memory.size: the reader sees the line
-    return re.sub(r"^(vm|doorbell|message_queue)\[\d+\]\.", "", shown).removeprefix("machine.")
+    return (
+        re.sub(r"^(vm|doorbell|message_queue|expect\.[a-z]+)\[\d+\]\.", "", shown)
+        .removeprefix("machine.")
+        .removeprefix("expect.")
+    )
 
 
 def show(value: object) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, MutableSequence, Sequence
     from types import TracebackType
+    from typing import Self
 
     from gunyah_emu.devices import Device
     from gunyah_emu.events import MemorySink, Sink
@@ -46,18 +47,29 @@ class Machine:
     Arguments:
         config: what to build, complete and checked.
         seed: where random numbers come from; the configuration's by default.
+        quantum: instructions a vCPU runs while another is ready; the configuration's by default.
         way: how the CPU is driven; the configuration's by default.
 
     Errors: UserError, with its place, for whatever the person who wrote the configuration can mend.
     """
 
-    def __init__(self, config: MachineConfig, *, seed: int | None = None, way: Way | None = None) -> None:
+    #: what the VMs are made of; a test's machine has VMs that can do more
+    vm_type: type[VirtualMachine] = VirtualMachine
+
+    def __init__(
+        self,
+        config: MachineConfig,
+        *,
+        seed: int | None = None,
+        quantum: int | None = None,
+        way: Way | None = None,
+    ) -> None:
         from gunyah_emu.machine.build import build
 
         self.config = config
         self.way: Way = way or config.way
         self.clock = Clock()
-        self.chooser = Chooser(config.seed if seed is None else seed)
+        self.chooser = Chooser(config.seed if seed is None else seed, quantum or config.quantum)
         self.scheduler = Scheduler(self.clock, self.chooser)
         self.messages: list[str] = []
         self.tracing: Tracing | None = None
@@ -78,16 +90,28 @@ class Machine:
         build(self)
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str], *, seed: int | None = None, way: Way | None = None) -> Machine:
+    def from_toml(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        seed: int | None = None,
+        quantum: int | None = None,
+        way: Way | None = None,
+    ) -> Self:
         """The machine that a machine file describes."""
-        return cls(MachineConfig.from_toml(path), seed=seed, way=way)
+        return cls(MachineConfig.from_toml(path), seed=seed, quantum=quantum, way=way)
 
     @classmethod
     def from_images(
-        cls, paths: Sequence[str | os.PathLike[str]], *, seed: int | None = None, way: Way | None = None
-    ) -> Machine:
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        seed: int | None = None,
+        quantum: int | None = None,
+        way: Way | None = None,
+    ) -> Self:
         """One VM for each image, with defaults for everything else."""
-        return cls(MachineConfig.from_images(paths), seed=seed, way=way)
+        return cls(MachineConfig.from_images(paths), seed=seed, quantum=quantum, way=way)
 
     # what is in it
 
@@ -132,6 +156,7 @@ class Machine:
         *,
         until: Callable[[], bool] | None = None,
         max_instructions: int | None = None,
+        max_virtual_ns: int | None = None,
         timeout: float | None = None,
     ) -> Outcome:
         """Run until every VM has ended, or there is another reason to stop; may be called again to go on.
@@ -139,10 +164,11 @@ class Machine:
         Arguments:
             until: a condition, asked between slices, for example `vm.console.contains("done")`.
             max_instructions: of all vCPUs together, from now on; exceeded by less than a translated block.
+            max_virtual_ns: virtual time, from now on; a machine that mostly waits spends that before instructions.
             timeout: wall-clock seconds; where it strikes is not deterministic.
         """
         try:
-            reason = self.scheduler.run(max_instructions, timeout, until)
+            reason = self.scheduler.run(max_instructions, timeout, until, max_virtual_ns)
         except HypervisorFatal as fatal:
             self._report_fatal(fatal)
             reason = Reason.FATAL
@@ -239,7 +265,7 @@ class Machine:
         unique = next(
             candidate for n in range(1, len(taken) + 2) if (candidate := name if n == 1 else f"{name}-{n}") not in taken
         )
-        vm = VirtualMachine(self, unique, Console(), configured=configured)
+        vm = self.vm_type(self, unique, Console(), configured=configured)
         vm.console.sink = lambda data: self._on_console(unique, data) if self._on_console is not None else None
         self.vms.append(vm)
         if self.tracing is not None:

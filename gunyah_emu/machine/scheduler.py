@@ -41,6 +41,7 @@ class Reason(enum.Enum):
     EXITED = "every VM exited"
     UNTIL = "the condition became true"
     INSTRUCTIONS = "the instruction budget is spent"
+    VIRTUAL_TIME = "the budget of virtual time is spent"
     TIMEOUT = "the wall-clock budget is spent"
     IDLE = "every vCPU waits and nothing can wake one"
     FATAL = "a guest brought itself or the hypervisor to a stop"
@@ -117,15 +118,23 @@ class Scheduler:
         if self.current is not None and self.deadline < NEVER:
             self.current.vm.engine.shorten(max(self.deadline - self.clock.now(), 1))
 
-    def run(self, max_instructions: int | None, timeout: float | None, until: Callable[[], bool] | None) -> Reason:
+    def run(
+        self,
+        max_instructions: int | None,
+        timeout: float | None,
+        until: Callable[[], bool] | None,
+        max_virtual_ns: int | None = None,
+    ) -> Reason:
         """Run slices until there is a reason to stop; budgets count from this call.
 
         Arguments:
             max_instructions: of all vCPUs together, exceeded by less than a translated block.
             timeout: wall-clock seconds.
             until: asked between slices.
+            max_virtual_ns: nanoseconds of virtual time, exceeded by less than a slice or one idle wait.
         """
         clock, ready, world = self.clock, self.ready, self.world
+        latest = NEVER if max_virtual_ns is None else clock.now() + max_virtual_ns
         last = NEVER if max_instructions is None else clock.instructions + max_instructions
         wall = None if timeout is None else monotonic() + timeout
         self.ended = None
@@ -134,6 +143,8 @@ class Scheduler:
                 return Reason.UNTIL
             if clock.instructions >= last:
                 return Reason.INSTRUCTIONS
+            if clock.instructions + clock.skipped >= latest:
+                return Reason.VIRTUAL_TIME
             if wall is not None and monotonic() > wall:
                 return Reason.TIMEOUT
             if world is not None:

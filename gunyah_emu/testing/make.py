@@ -1,0 +1,80 @@
+"""Makes the machine of a test from a machine file or from the tables of one, in one of its variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gunyah_emu.machine.config import MachineConfig
+from gunyah_emu.testing.inline_assembly import Assembly
+from gunyah_emu.testing.under_test import Limits, MachineUnderTest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gunyah_emu.testing.inline_assembly import Assembled
+    from gunyah_emu.testing.variants import Variant
+
+    Pieces = dict[str, Assembled]
+
+
+def config_from(
+    folder: Path, scratch: Callable[[], Path], file: str | Path | None, tables: dict[str, object], variant: Variant
+) -> tuple[MachineConfig, Pieces]:
+    """What to build, and by VM what was assembled for it.
+
+    Arguments:
+        folder: where relative paths begin.
+        scratch: a folder for images that are made here.
+        file: a machine file, or None.
+        tables: of a machine file, `vm`, `doorbell` and so on; an image may be an `Assembly`.
+        variant: with what it is run.
+
+    Errors: UserError.
+    """
+    if file is not None:
+        config = MachineConfig.from_toml(shown(folder / file))
+        variant.apply(config)
+        return config, {}
+    pieces: Pieces = {}
+    vms = tables.get("vm", [])
+    assert isinstance(vms, list)
+    document = {**tables, "vm": [_with_image(vm, folder, scratch, variant, pieces) for vm in vms]}
+    config = MachineConfig(document)
+    variant.apply(config, is_assembled=bool(pieces))
+    return config, pieces
+
+
+def shown(path: Path) -> Path:
+    """A path as a person in the current folder would write it, where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _with_image(vm: object, folder: Path, scratch: Callable[[], Path], variant: Variant, pieces: Pieces) -> object:
+    """The table of a VM whose image is a file: one in the test's folder, or what its assembly makes."""
+    if not isinstance(vm, dict):
+        return vm
+    image = vm.get("image")
+    if isinstance(image, Assembly):
+        assembled = image.assemble(variant.encoding or "native")
+        pieces[str(vm.get("name"))] = assembled
+        file = scratch() / f"{len(pieces)}.elf"
+        file.write_bytes(assembled.elf)
+        return {**vm, "image": str(file)}
+    if isinstance(image, (str, Path)):
+        return {**vm, "image": str(folder / image)}
+    return vm
+
+
+def made(config: MachineConfig, variant: Variant, limits: Limits) -> MachineUnderTest:
+    """The machine, which has not run yet."""
+    machine = MachineUnderTest(config, seed=variant.seed, quantum=variant.quantum, limits=limits)
+    machine.variant = variant
+    return machine
+
+
+def finish(machine: MachineUnderTest, pieces: Pieces) -> None:
+    """Tell assembled guests their capability ids."""
+    for name, assembled in pieces.items():
+        assembled.give_capabilities(machine, machine.vm(name))
