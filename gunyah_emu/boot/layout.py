@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096
 BLOCK = 2 << 20
-DEFAULT_MEMORY, MEMORY_LIMIT = 64 << 20, 16 << 30
+DEFAULT_MEMORY, MEMORY_LIMIT = 128 << 20, 16 << 30  # QEMU's default, for which RTOSes are linked
 NEAR = 1 << 30
 """An image that ends this far above QEMU's start of memory is linked for it; one farther up has memory of its own."""
 RAM_DISK_OFFSET = 128 << 20

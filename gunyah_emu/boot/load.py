@@ -77,7 +77,7 @@ def guess(path: str) -> str:
     found = f"begins with {head[:4].hex(' ')}" if head else "is empty"
     raise UserError(
         f"must be an ELF (7f 45 4c 46) or a Linux Image; it {found} "
-        "(a raw binary needs a machine file with image_type = 'raw')",
+        "(a raw binary needs --image-type raw, or image_type = 'raw' in a machine file)",
         path=path,
     )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from gunyah_emu.machine.config_keys import VM
+from gunyah_emu.machine.config_schema import Address, Choice, File, Integer, Table, Text
+
 EXIT_STATUSES = """exit status:
   0..123  the guest's own: PSCI SYSTEM_OFF is 0, semihosting SYS_EXIT_EXTENDED any
   2       also: a mistake in what the user asked for
@@ -49,6 +52,7 @@ def integer(text: str) -> int:
 def add_machine(parser: argparse.ArgumentParser) -> None:
     """What to run, and what a machine can be made with: what `run.load` takes."""
     parser.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf", help="what to run")
+    add_vm_keys(parser)
     parser.add_argument(
         "--seed", type=integer, metavar="N", help="where random numbers come from (default: the machine file's)"
     )
@@ -59,6 +63,36 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         help="instructions of a turn while others wait (default: the machine file's)",
     )
     add_way(parser)
+
+
+IMAGE_KEYS = ("memory", "vcpus", "cpu", "image_type", "load_address", "bootargs", "initrd", "device_tree", "gic")
+"""The keys of `[[vm]]` that a command line may give to VMs of images, without a machine file."""
+METAVARS = {Integer: "N", Address: "ADDRESS", File: "FILE", Text: "TEXT", Table: "SIZE"}
+
+
+def add_vm_keys(parser: argparse.ArgumentParser) -> None:
+    """An option for each of `IMAGE_KEYS`, its help from the key's declaration."""
+    group = parser.add_argument_group("for images that have no machine file; as the keys of [[vm]]")
+    for name in IMAGE_KEYS:
+        key = VM.keys[name]
+        is_number = isinstance(key.kind, Integer | Address)
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"vm_{name}",
+            metavar=METAVARS.get(type(key.kind)),
+            type=integer if is_number else str,
+            choices=key.kind.words if isinstance(key.kind, Choice) else None,
+            help=key.purpose.replace("`", ""),
+        )
+
+
+def vm_keys(arguments: argparse.Namespace) -> dict[str, object]:
+    """The keys of `[[vm]]` that the options of `add_vm_keys` gave."""
+    given = {name: getattr(arguments, f"vm_{name}") for name in IMAGE_KEYS}
+    keys = {name: value for name, value in given.items() if value is not None}
+    if "memory" in keys:
+        keys["memory"] = {"size": keys["memory"]}
+    return keys
 
 
 def add_way(parser: argparse.ArgumentParser, default: str | None = None) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds
+from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds, vm_keys
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.cli.recording import Recording
 from gunyah_emu.cli.recording import add_arguments as add_recording
@@ -15,6 +15,8 @@ from gunyah_emu.errors import UserError
 from gunyah_emu.machine import Machine, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gunyah_emu.machine import Outcome
     from gunyah_emu.machine.machine import Way
 
@@ -52,14 +54,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(images: list[str], *, seed: int | None, way: Way | None, quantum: int | None = None) -> Machine:
-    """The machine that the words of a command line mean: one machine file, or images."""
+def load(
+    images: list[str],
+    *,
+    seed: int | None,
+    way: Way | None,
+    quantum: int | None = None,
+    keys: Mapping[str, object] | None = None,
+) -> Machine:
+    """The machine that the words of a command line mean: one machine file, or images, whose VMs have these keys."""
     tomls = [image for image in images if Path(image).suffix == ".toml"]
     if tomls and len(images) > 1:
         raise UserError(f"a machine file must stand alone; {len(images)} files were given")
+    if tomls and keys:
+        option = f"--{next(iter(keys)).replace('_', '-')}"
+        raise UserError(f"{option} must be left out for a machine file, which says it itself", path=tomls[0])
     if tomls:
         return Machine.from_toml(tomls[0], seed=seed, quantum=quantum, way=way)
-    return Machine.from_images(images, seed=seed, quantum=quantum, way=way)
+    return Machine.from_images(images, keys=keys, seed=seed, quantum=quantum, way=way)
 
 
 def report(outcome: Outcome) -> None:
@@ -94,7 +106,8 @@ def _run(machine: Machine, arguments: argparse.Namespace) -> Outcome:
 def run(arguments: argparse.Namespace) -> int:
     """Run what the arguments name; the exit status is the guest's or one of the documented ones."""
     recording = Recording(arguments)
-    with load(arguments.images, seed=arguments.seed, way=arguments.way, quantum=arguments.quantum) as machine:
+    quantum, keys = arguments.quantum, vm_keys(arguments)
+    with load(arguments.images, seed=arguments.seed, way=arguments.way, quantum=quantum, keys=keys) as machine:
         engine = machine.vms[0].engine
         if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)

@@ -23,6 +23,7 @@ from gunyah_emu.cpu.libunicorn import (
     REG_PSTATE,
     REG_SP,
     X_REGISTERS,
+    BlockHook,
     Encoding,
     InterruptHook,
     Unicorn,
@@ -32,7 +33,8 @@ from gunyah_emu.cpu.libunicorn import (
 OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_add_hook": 0x190, "uc_translator": 0x300,
     "hook_callback": 40, "hook_user": 48,
-    "cpu_env": 296, "cpu_interrupt_request": 28, "cpu_halted": 33176, "cpu_exception_index": 33184,
+    "cpu_env": 296, "cpu_cflags_next_tb": 24, "cpu_interrupt_request": 28,
+    "cpu_halted": 33176, "cpu_exception_index": 33184,
     "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
     "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_far_el1": 1056, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
@@ -267,13 +269,13 @@ def _prove_translator(door: Door, uc: Unicorn) -> None:
         _expect(f"operation {number}", described, name.encode() + b"\0")
 
 
-# hvc #0x5a5a ; msr daifclr, #2 ; nop ; hvc #1       and at the IRQ vector: hvc #2
-_PROGRAM = b"\x42\x4b\x0b\xd4\xff\x42\x03\xd5\x1f\x20\x03\xd5\x22\x00\x00\xd4"
+# nop ; hvc #0x5a5a ; msr daifclr, #2 ; nop ; hvc #1       and at the IRQ vector: hvc #2
+_PROGRAM = b"\x1f\x20\x03\xd5\x42\x4b\x0b\xd4\xff\x42\x03\xd5\x1f\x20\x03\xd5\x22\x00\x00\xd4"
 _VECTOR = b"\x42\x00\x00\xd4"
 
 
 def _prove_events(door: Door, uc: Unicorn) -> None:
-    """One HVC with its immediate, then an IRQ that the guest takes right behind the instruction that unmasks it."""
+    """A block cut short, an HVC with its immediate, an IRQ that is taken right behind what unmasks it."""
     memory = mmap.mmap(-1, 4096)
     memory[: len(_PROGRAM)] = _PROGRAM
     memory[0x280 : 0x280 + len(_VECTOR)] = _VECTOR
@@ -295,8 +297,14 @@ def _prove_events(door: Door, uc: Unicorn) -> None:
         else:
             uc.stop()
 
+    sizes: list[int] = []
+    part = c_uint32.from_address(cpu + OFFSETS["cpu_cflags_next_tb"])
+    _expect("cflags_next_tb", part.value, (1 << 32) - 1)
+    part.value = 1  # of the first block's two instructions
+    uc.hook(HOOK_BLOCK, BlockHook(lambda _uc, _address, size, _user: sizes.append(size)))
     uc.hook(HOOK_INTR, InterruptHook(on_interrupt))
     uc.write(REG_PSTATE, 0x3C5)
     error = uc.start(base)
-    _expect("the proof's run", (error, seen), (0, [(11, 0x5A5A, 4), (11, 2, 0x284)]))
+    _expect("the sizes of blocks", sizes[:2], [4, 4])
+    _expect("the proof's run", (error, seen), (0, [(11, 0x5A5A, 8), (11, 2, 0x284)]))
     _expect("DAIF at the IRQ vector", c_uint64.from_address(env + OFFSETS["env_daif"]).value, 0x3C0)

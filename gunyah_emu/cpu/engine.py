@@ -7,11 +7,13 @@ C accelerator, `portable` on Unicorn's public C API alone.  `open_engine` choose
 
 from __future__ import annotations
 
+import ctypes
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, MutableSequence, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
+from gunyah_emu.cpu.debugging import Halt, Wanted
 from gunyah_emu.cpu.exceptions import ExceptionLoop
 from gunyah_emu.cpu.identity import identity_registers
 from gunyah_emu.cpu.libunicorn import CPU_MODELS, Encoding
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from gunyah_emu.cpu.registers import Registers
 
+_Mark = tuple[object, "tuple[Ram, ...]", "tuple[tuple[int, int, Device], ...]", ExceptionLoop | None]
+
 SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
 PAGE = 4096
 
@@ -35,6 +39,7 @@ class Stop(enum.IntEnum):
     WFI = 1
     REQUESTED = 2
     EXCEPTION_LOOP = 3
+    HALTED = 4
 
 
 STOPS = tuple(Stop)
@@ -122,6 +127,11 @@ class Ram:
         self.host = 0  # where it is in our own memory, for the way that needs to know
         self.writable = writable
         self.executable = executable
+
+
+def address_of(memory: memoryview) -> int:
+    """Where a writable buffer is in our own memory."""
+    return ctypes.addressof(ctypes.c_uint8.from_buffer(memory))
 
 
 class Engine(ABC):
@@ -229,6 +239,15 @@ class Engine(ABC):
     def invalidate(self, ipa: int, size: int) -> None:
         """The host wrote into guest memory: forget what was translated from there."""
 
+    def invalidate_host(self, memory: memoryview) -> None:
+        """As `invalidate`, of host memory that may be mapped here, and anywhere."""
+        first = address_of(memory)
+        for region in self.ram:
+            start = address_of(region.memory)
+            low, high = max(first, start), min(first + len(memory), start + region.size)
+            if low < high:
+                self.invalidate(region.ipa + low - start, high - low)
+
     # ------------------------------------------------------------------ running
 
     @abstractmethod
@@ -286,12 +305,83 @@ class Engine(ABC):
     def close(self) -> None:
         """Free the emulator; the engine must not be used afterwards."""
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:
-        """The IPA of a virtual address through the vCPU's stage 1, at its exception level; None when it would fault."""
+    # ------------------------------------------------------------------ debugging, between runs
+
+    @abstractmethod
+    def debug(self, wanted: Wanted | None) -> None:
+        """Have runs halt where a debugger wants it, in front of an instruction; None: no longer.
+
+        A halt in a block's middle leaves the block let in: the next run of that vCPU goes on with it, whatever its
+        budget, so that the guest is the same as one that was never halted.
+        """
+
+    @property
+    @abstractmethod
+    def halt(self) -> Halt:
+        """Why the last run ended with HALTED."""
+
+    @property
+    @abstractmethod
+    def left(self) -> int:
+        """What the last run left of its budget; below 0: so many instructions of a block are owed to the next."""
+
+    @abstractmethod
+    def halt_after(self, count: int) -> None:
+        """Halt the next run, or from a callback this one, when it has retired `count` instructions; NEVER_HALT: do not.
+
+        It halts when the next instruction is about to be executed: not where the vCPU waits instead, nor where its
+        budget is spent.
+        """
+
+    @abstractmethod
+    def pass_once(self, address: int) -> None:
+        """In the next run, let neither a breakpoint nor a caught call halt at the first instruction, which is there."""
+
+    @abstractmethod
+    def _save_cpus(self) -> object:
+        """The state of every vCPU, but for what Python objects hold."""
+
+    @abstractmethod
+    def _load_cpus(self, saved: object) -> None:
+        """Bring back a state of this engine's."""
+
+    def mark(self) -> object:
+        """The state of every vCPU, and what is on the bus; the contents of RAM and what `walked` names are others'."""
+        return self._save_cpus(), tuple(self.ram), tuple(self.devices), self.loop
+
+    def rewind(self, mark: object) -> None:
+        """Bring back a state of this engine's; what changes in RAM must be `invalidate`d besides."""
+        saved, ram, devices, self.loop = cast("_Mark", mark)
+        if tuple(self.ram) != ram:
+            for region in tuple(self.ram):
+                self.unmap(region.ipa, region.size)
+            for region in ram:
+                self.ram.append(region)
+                self._map(region)
+        if tuple(self.devices) != devices:
+            self.devices = list(devices)
+            self._devices_changed()
+        self._load_cpus(saved)
+
+    @property
+    def walked(self) -> tuple[object, ...]:
+        """Objects with a state that belongs to this engine's."""
+        return self.timers, self._reported, self.callers, self.handler, [device for _, _, device in self.devices]
+
+    def translate(self, vcpu: int, va: int, write: bool = False, el: int | None = None) -> int | None:
+        """The IPA of a virtual address through the vCPU's stage 1; None when it would fault.
+
+        Arguments:
+            vcpu: whose stage 1.
+            va: the virtual address.
+            write: as a store reaches it.
+            el: as at this exception level; the vCPU's own by default.
+        """
         from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, Fault, walk
 
         registers = self.registers(vcpu)
-        found = walk(registers, self.read_word, va, DATA_WRITE if write else DATA_READ, registers.pstate >> 2 & 3)
+        level = registers.pstate >> 2 & 3 if el is None else el
+        found = walk(registers, self.read_word, va, DATA_WRITE if write else DATA_READ, level)
         return None if isinstance(found, Fault) else found
 
     # ------------------------------------------------------------------ what both ways share

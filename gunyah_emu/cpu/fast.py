@@ -8,11 +8,13 @@ and the first fetch from a page are faults that the accelerator sees with a full
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import c_uint8
+from typing import cast
 
 from gunyah_emu.cpu import _accelerator
 from gunyah_emu.cpu.counting import let_blocks_count
+from gunyah_emu.cpu.debugging import NEVER_HALT, NOWHERE, Halt, Wanted
 from gunyah_emu.cpu.door import OFFSETS, OPERATIONS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
@@ -30,6 +32,8 @@ CACHE_MAINTENANCE: tuple[Encoding, ...] = (IC_IVAU, (1, 0, 7, 5, 0), (1, 0, 7, 1
 
 RAM_WINDOWS = TABLES + (1 << 32)
 """Where RAM lies in the emulator's physical memory: behind the tables, up to twice their address."""
+
+_Saved = tuple[int, bytes, list[tuple[int, int]], int, tuple[bytes, ...]]
 
 _fields: dict[str, int] = {}  # where the CPU state keeps each system register; found with the first engine
 _configured: Door | None = None
@@ -102,6 +106,7 @@ class FastEngine(Engine):
             FastRegisters(uc, core, _fields, live, memoryview(context), vcpu)
             for vcpu, context in enumerate(self._contexts)
         ]
+        self._watched: dict[int, int] = {}  # IPAs of pages to what stage 2 said of them
         self._live_x = general_registers(live)
         self._live_sctlr = live[(offset := _fields["SCTLR_EL1"]) : offset + 8].cast("Q")
         self._define_registers()
@@ -117,7 +122,7 @@ class FastEngine(Engine):
     def _define_registers(self) -> None:
         door, uc, core = self._door, self._uc, self.core
         own, declared = self._own_registers(uc.read_system), self._declared_registers()
-        rows = [[*mine, *theirs] for mine, theirs in zip(own, declared, strict=True)]
+        self._rows = rows = [[*mine, *theirs] for mine, theirs in zip(own, declared, strict=True)]
         trapped = {trap_key(r.encoding): slot for slot, r in enumerate(declared[0], len(own[0]))}
         core.set_registers(
             [tuple(r.read for r in row) for row in rows], [tuple(r.write for r in row) for row in rows], trapped
@@ -225,6 +230,7 @@ class FastEngine(Engine):
     def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
         """The entry state of PSCI CPU_ON."""
         registers = self._views[vcpu]
+        self.core.forget_rest(vcpu)
         registers.load(self._pristine)
         registers.pstate = PSTATE_EL1H_MASKED
         registers["VMPIDR_EL2"] = 1 << 31 | vcpu if mpidr is None else mpidr
@@ -245,11 +251,75 @@ class FastEngine(Engine):
             self._uc.close()
             self._windows.clear()
 
-    def translate(self, vcpu: int, va: int, write: bool = False) -> int | None:
+    def translate(self, vcpu: int, va: int, write: bool = False, el: int | None = None) -> int | None:
         """As `Engine.translate`, without a walk while the MMU is off: every buffer of a hypercall comes here."""
         if vcpu == self.core.current and not self._live_sctlr[0] & 1:
             return va
-        return super().translate(vcpu, va, write)
+        return super().translate(vcpu, va, write, el)
+
+    # ------------------------------------------------------------------ debugging
+
+    def debug(self, wanted: Wanted | None) -> None:
+        """Have runs halt where a debugger wants it; None: no longer."""
+        self._watch(() if wanted is None else wanted.watched)
+        if wanted is None:
+            self.core.debug(False, (), None)
+            self.core.halt_after, self.core.pass_once = NEVER_HALT, NOWHERE
+        else:
+            self.core.debug(True, tuple(sorted(wanted.breakpoints)), self._catcher(wanted))
+
+    @staticmethod
+    def _catcher(wanted: Wanted) -> Callable[[int, int, int], bool] | None:
+        catch = wanted.catch
+        if catch is None:
+            return None
+        return lambda vcpu, is_smc, immediate: catch(vcpu, "smc" if is_smc else "hvc", immediate)
+
+    def _watch(self, pages: tuple[tuple[int, bool], ...]) -> None:
+        """Take from the guest what it may do to pages, so that it traps; give back what was taken before."""
+        if not pages and not self._watched:
+            return
+        for ipa, before in self._watched.items():
+            self._stage2.permit(ipa, before)
+        self._watched = {ipa: self._stage2.forbid(ipa, reads=reads) for ipa, reads in pages if self.ram_at(ipa)}
+        self.core.flush()
+
+    @property
+    def halt(self) -> Halt:
+        """Why the last run halted."""
+        return Halt(self.core.halt)
+
+    @property
+    def left(self) -> int:
+        """What the last run left of its budget."""
+        return self.core.left
+
+    def halt_after(self, count: int) -> None:
+        """Halt when a run has retired so many instructions."""
+        self.core.halt_after = count
+
+    def pass_once(self, address: int) -> None:
+        """Nothing halts at the first instruction of the next run."""
+        self.core.pass_once = address
+
+    @property
+    def walked(self) -> tuple[object, ...]:
+        """The registers that are answered outside the emulator have a state, too."""
+        return *super().walked, self._rows
+
+    def _save_cpus(self) -> object:
+        """The state of every vCPU."""
+        core = self.core
+        core.store()
+        return (core.current, core.lines, core.rests, core.base, tuple(bytes(context) for context in self._contexts))
+
+    def _load_cpus(self, saved: object) -> None:
+        """Bring back a state of this engine's."""
+        current, lines, rests, base, contexts = cast("_Saved", saved)
+        for context, bytes_of_it in zip(self._contexts, contexts, strict=True):
+            context[:] = bytes_of_it
+        self.core.reload(current, lines)
+        self.core.rests, self.core.base = rests, base
 
     # ------------------------------------------------------------------ what the accelerator asks
 
@@ -277,6 +347,9 @@ class FastEngine(Engine):
 
     def _on_unmapped(self, vcpu: int, ipa: int, va: int, iss: int, is_device: int) -> int:
         """A data access that nothing answered: the fault status for the guest; 0: it is made again."""
+        if ipa & -PAGE in self._watched:
+            self.core.halt_at_access()
+            return 0
         if iss & _S1PTW:
             return self._walk_status(vcpu, va, is_fetch=False)
         if is_device:

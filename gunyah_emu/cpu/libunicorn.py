@@ -77,6 +77,7 @@ _PROTOTYPES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "uc_reg_read_batch": (c_int, (c_void_p, c_void_p, c_void_p, c_int)),
     "uc_reg_write_batch": (c_int, (c_void_p, c_void_p, c_void_p, c_int)),
     "uc_vmem_read": (c_int, (c_void_p, c_uint64, c_uint32, c_void_p, c_size_t)),
+    "uc_context_size": (c_size_t, (c_void_p,)),
     "uc_context_alloc": (c_int, (c_void_p, POINTER(c_void_p))),
     "uc_context_save": (c_int, (c_void_p, c_void_p)),
     "uc_context_restore": (c_int, (c_void_p, c_void_p)),
@@ -158,6 +159,10 @@ class Unicorn:
     def _ctl(self, request: int, *arguments: object) -> None:
         self._check(self._library.uc_ctl(self.handle, c_uint32(request), *arguments), f"uc_ctl {request & 0xFF}")
 
+    def __del__(self) -> None:
+        if self.handle.value is not None:
+            self._library.uc_close(self.handle)
+
     def close(self) -> None:
         """Free the emulator; a second time it does nothing."""
         if self.handle.value is not None:
@@ -166,10 +171,19 @@ class Unicorn:
             self._keep.clear()
 
     def map(
-        self, address: int, size: int, host_address: int, *, writable: bool = True, executable: bool = True
+        self,
+        address: int,
+        size: int,
+        host_address: int,
+        *,
+        readable: bool = True,
+        writable: bool = True,
+        executable: bool = True,
     ) -> None:
         """Show `size` bytes of host memory at physical `address`; the caller keeps that memory alive."""
-        permissions = PROT_READ | (PROT_WRITE if writable else 0) | (PROT_EXEC if executable else 0)
+        permissions = (
+            (PROT_READ if readable else 0) | (PROT_WRITE if writable else 0) | (PROT_EXEC if executable else 0)
+        )
         error = self._library.uc_mem_map_ptr(self.handle, address, size, permissions, host_address)
         self._check(error, f"uc_mem_map_ptr 0x{address:x} size 0x{size:x}")
 
@@ -287,6 +301,16 @@ class Unicorn:
         """Make a context, saved from this emulator before, its CPU state."""
         self._check(self._library.uc_context_restore(self.handle, context), "uc_context_restore")
         self.flush_tlb()
+
+    @property
+    def context_size(self) -> int:
+        """Bytes of a context."""
+        return int(self._library.uc_context_size(self.handle))
+
+    def fill(self, context: c_void_p, state: bytes) -> None:
+        """Make a context the copy of another one of this emulator's."""
+        assert len(state) == self.context_size
+        ctypes.memmove(context, state, len(state))
 
     def free_context(self, context: c_void_p) -> None:
         """Free a context."""

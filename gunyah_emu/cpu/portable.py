@@ -15,6 +15,7 @@ from ctypes import c_uint8
 from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
+from gunyah_emu.cpu.debugging import Halt
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
 from gunyah_emu.cpu.engine import PAGE, CallTable, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import UNDEFINED, ExceptionLoop
@@ -26,7 +27,7 @@ from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
 
 _PSTATE_I, _PSTATE_IL, _SCTLR_M = 1 << 7, 1 << 20, 1
 _INTERRUPT, _OUT_OF_BUDGET = (-1,), (-2,)  # events beside the emulator's numbers of exceptions
-_MEMORY, _FLOATING_POINT = -3, -4
+_MEMORY, _FLOATING_POINT, _PART = -3, -4, -5
 _FPEN_EL1, _FPEN_ALL = 1, 3  # CPACR_EL1.FPEN: who may use FP and SIMD; 0 and 2: nobody
 _BLOCKS_REMEMBERED = 100_000
 _SCTLR, _CPACR, _CNTKCTL = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "CNTKCTL_EL1"))
@@ -55,7 +56,6 @@ class PortableEngine(PortableTraps):
         super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
         self._running = False
         self._error: BaseException | None = None
-        self._irq = [False] * vcpus
         self._event: tuple[int, ...] | None = None
         self._fpen = 0
         self._is_prefix = False
@@ -66,7 +66,6 @@ class PortableEngine(PortableTraps):
             uc.write_system(encoding, value)
         self._pristine = uc.new_context()
         self._contexts = [uc.new_context() for _ in range(vcpus)]
-        self._last = 0  # the vCPU that ran last
         self._replaced = [{r.encoding: r for r in row} for row in self._own_registers(uc.read_system)]
         for vcpu, row in enumerate(self._replaced):
             row[_ISR] = SystemRegister("ISR_EL1", _ISR, partial(self._interrupt_status, vcpu))
@@ -118,20 +117,40 @@ class PortableEngine(PortableTraps):
             return
         if self._irq[self._resident] and not self._uc.read(u.REG_PSTATE) & _PSTATE_I:
             self._halt_for(_INTERRUPT)
+        elif self._looks:
+            self._on_debugged_block(address, size)
         elif self._budget <= 0:
             self._halt_for(_OUT_OF_BUDGET)
         elif address & 3 or (self._returned and self._uc.read(u.REG_PSTATE) & _PSTATE_IL):
             self._block_end = 0  # Unicorn knows neither: PC alignment, illegal execution state
             self._halt_for((UNDEFINED,))
         else:
-            self._budget -= size >> 2
-            self._block_end, self._block_size = address + size, size
-            known = self._blocks.get(address)
-            if known is None or known[0] != size:
-                known = self._read_block(address, size)
-            _, index, self._returned = known
-            if index >= 0 and self._traps_floating_point():
-                self._halt_for((_FLOATING_POINT, address, size, index))
+            self._charge_block(address, size)
+
+    def _charge_block(self, address: int, size: int, part: int | None = None) -> bool:
+        """Charge a block, or so many bytes of it; whether no instruction in it traps at once."""
+        charged = size if part is None else part
+        self._budget -= charged >> 2
+        self._block_end, self._block_size = address + charged, charged
+        known = self._blocks.get(address)
+        if known is None or known[0] != size:
+            known = self._read_block(address, size)
+        _, index, self._returned = known
+        if 0 <= 4 * index < charged and self._traps_floating_point():
+            self._halt_for((_FLOATING_POINT, address, size, index))
+            return False
+        return True
+
+    def _on_debugged_block(self, address: int, size: int) -> None:
+        most, is_rest = self._enter_block(address, max(size >> 2, 1))
+        if not most:
+            self._halt_for(_OUT_OF_BUDGET)
+        elif not is_rest and (address & 3 or (self._returned and self._uc.read(u.REG_PSTATE) & _PSTATE_IL)):
+            self._block_end = 0
+            self._halt_for((UNDEFINED,))
+        elif self._charge_block(address, size, min(4 * most, size)) and 4 * most < size:
+            self._returned = False
+            self._halt_for((_PART, address, size, most))
 
     def _on_new_block(self, _uc: int, block: ctypes._Pointer[u.Block], _previous: int, _user: int) -> None:
         self._blocks.pop(block.contents.pc, None)
@@ -154,21 +173,25 @@ class PortableEngine(PortableTraps):
 
     def _floating_point(self, address: int, size: int, index: int) -> None:
         """Run what of a block is in front of an FP instruction, then let that trap."""
-        uc, target = self._uc, address + 4 * index
         if self._read_block(address, size)[1] != index:  # the address holds other code by now: look again
             self._settle(address)
             return
-        if index:
-            self._event = None
-            self._is_prefix = True
-            uc.stop_in_front_of(target, address, address + size)
-            uc.start(address)
-            uc.stop_in_front_of(None, address, address + size)
-            self._is_prefix = False
-            if self._event is not None:  # something in front of it trapped
-                self._answer(self._resident, self._event)
-                return
-        self._exception(self._resident, UNDEFINED)
+        if not index or self._run_prefix(address, size, index):
+            self._exception(self._resident, UNDEFINED)
+
+    def _run_prefix(self, address: int, size: int, count: int) -> bool:
+        """Run the first `count` instructions of a block; False when one of them trapped, which is answered then."""
+        uc, target = self._uc, address + 4 * count
+        self._event = None
+        self._is_prefix = True
+        uc.stop_in_front_of(target, address, address + size)
+        uc.start(address)
+        uc.stop_in_front_of(None, address, address + size)
+        self._is_prefix = False
+        if self._event is not None:
+            self._answer(self._resident, self._event)
+            return False
+        return True
 
     def _on_interrupt(self, _uc: int, number: int, _user: int) -> None:
         self._halt_for((number,))
@@ -235,7 +258,10 @@ class PortableEngine(PortableTraps):
             raise RuntimeError("run called on a closed engine")
         self._granted = self._budget = budget
         self._stop = Stop.BUDGET
-        if budget <= 0:
+        self._halt = Halt(0)
+        owed = self._rests[vcpu][1]
+        self._looks = self._wanted is not None or owed > 0
+        if budget <= 0 and not owed:
             return Stop.BUDGET
         self._load(vcpu)
         if vcpu != self._last:
@@ -256,6 +282,8 @@ class PortableEngine(PortableTraps):
         first, self._error = self._error, None
         if first is not None:
             raise first
+        if self._halt:
+            return Stop.HALTED
         if waits and self._stop is Stop.BUDGET:
             return Stop.WFI
         if self._stop is Stop.EXCEPTION_LOOP:
@@ -269,7 +297,7 @@ class PortableEngine(PortableTraps):
             self._load(vcpu)
             if self._irq[vcpu] and not uc.read(u.REG_PSTATE) & _PSTATE_I:
                 enter_exception(uc, uc.read(u.REG_PC), None, has_pan=self._has_pan)
-            if self._budget <= 0:
+            if self._halt or (self._budget <= 0 and not self._rests[vcpu][1]):
                 return False
             self._event = None
             self._fpen = uc.read_system(_CPACR) >> 20 & 3
@@ -289,6 +317,8 @@ class PortableEngine(PortableTraps):
             self._memory(vcpu, *details)
         elif kind == _FLOATING_POINT:
             self._floating_point(*details)
+        elif kind == _PART:
+            self._run_prefix(*details)
         elif kind >= 0:
             self._exception(vcpu, kind)
 
@@ -312,6 +342,12 @@ class PortableEngine(PortableTraps):
         """Set a vCPU's IRQ line."""
         self._irq[vcpu] = bool(level)
 
+    def _host(self, region: Ram) -> int:
+        """Where the region is in our own memory."""
+        export = self._exports[region.ipa]
+        assert isinstance(export, c_uint8)
+        return ctypes.addressof(export)
+
     def _fail(self, error: BaseException) -> None:
         if self._error is None:
             self._error = error
@@ -329,6 +365,7 @@ class PortableEngine(PortableTraps):
 
     def reset(self, vcpu: int, pc: int, x0: int = 0, mpidr: int | None = None) -> None:
         """The entry state of PSCI CPU_ON."""
+        self._rests[vcpu] = (0, 0)
         self._load(vcpu)
         self._uc.restore(self._pristine)
         registers = self._views[vcpu]

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
-from ctypes import c_void_p
-from functools import partial
+from collections.abc import MutableSequence
 
 from gunyah_emu.cpu import exceptions as e
 from gunyah_emu.cpu import libunicorn as u
-from gunyah_emu.cpu.engine import PAGE, CallTable, Engine, ExitHandler, Stop
-from gunyah_emu.cpu.portable_registers import PortableRegisters
+from gunyah_emu.cpu.engine import PAGE, Stop
+from gunyah_emu.cpu.portable_debug import PortableDebug
 from gunyah_emu.cpu.registers import SYSTEM, Registers
 from gunyah_emu.cpu.results import hypercall_results, register_written, unsigned
 from gunyah_emu.cpu.syndrome import (
@@ -33,80 +31,8 @@ _SCTLR, _CPACR = SYSTEM["SCTLR_EL1"], SYSTEM["CPACR_EL1"]
 _MASK64 = (1 << 64) - 1
 
 
-class PortableTraps(Engine):
-    """Accounting, and the answers to what traps; handlers run while the emulator stands still."""
-
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-        why: str,
-    ) -> None:
-        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
-        self._budget = self._granted = self._base = self._block_end = self._block_size = 0
-        self._stop = Stop.BUDGET
-        self._first: tuple[int, int, int] = (0, 0, 0)  # ESR, ELR, FAR of the last exception that led elsewhere
-        self._first_vector = self._first_retired = 0
-        self._has_pan = cpu_model == "max"
-        self._uc = u.Unicorn(cpu_model)
-        self._resident = 0  # the vCPU that is in the emulator
-        self._contexts: list[c_void_p] = []
-        # Handlers look at other vCPUs too, which swaps those in; so what follows a handler says which one it means.
-        self._views = [PortableRegisters(self._uc, partial(self._load, vcpu)) for vcpu in range(vcpus)]
-        self._trapped = [{r.encoding: r for r in row} for row in self._declared_registers()]
-
-    def _load(self, vcpu: int) -> None:
-        assert self._uc.handle.value is not None, "the engine is closed"
-        if vcpu != self._resident:
-            self._uc.save(self._contexts[self._resident])
-            self._uc.restore(self._contexts[vcpu])
-            self._resident = vcpu
-
-    # ------------------------------------------------------------------ accounting
-
-    @property
-    def retired(self) -> int:
-        """Instructions charged by the last run, or by this one so far."""
-        return self._granted - self._budget
-
-    def now(self) -> int:
-        """Virtual time in instructions."""
-        return self._base + self._granted - self._budget
-
-    def set_clock(self, base: int) -> None:
-        """Instructions before the next run."""
-        self._base = base
-
-    def request_stop(self) -> None:
-        """Stop at the next block."""
-        self._end(Stop.REQUESTED)
-
-    def shorten(self, budget: int) -> None:
-        """Leave at most this much budget."""
-        budget = max(budget, 0)
-        if self._budget > budget:
-            self._granted -= self._budget - budget
-            self._budget = budget
-
-    def _end(self, reason: Stop) -> None:
-        self._stop = max(self._stop, reason)
-        self.shorten(0)
-
-    def _settle(self, next_pc: int) -> None:
-        """Give back the part of the running block that lies at and behind next_pc; without a block, charge one."""
-        if self._block_end:
-            self._budget += self._rest(next_pc)
-            self._block_end = 0
-        else:
-            self._budget -= 1
-
-    def _rest(self, next_pc: int) -> int:
-        rest = (self._block_end - next_pc & (1 << 64) - 1) >> 2
-        return rest if rest <= 1024 else 0
+class PortableTraps(PortableDebug):
+    """The answers to what traps; handlers run while the emulator stands still."""
 
     # ------------------------------------------------------------------ exceptions
 
@@ -115,9 +41,13 @@ class PortableTraps(Engine):
         pc = uc.read(u.REG_PC)
         el = uc.read(u.REG_PSTATE) >> 2 & 3
         registers = self._views[vcpu]
+        if self._looks and number != e.INSTRUCTION_ABORT:
+            self._cut_block(pc)
         if number in (e.HVC, e.SMC):
             self._settle(pc)
-            self._call(vcpu, number, self._immediate(pc - 4))
+            immediate = self._immediate(pc - 4)
+            if not self._halts_at_call(vcpu, number == e.SMC, immediate, pc - 4):
+                self._call(vcpu, number, immediate)
         elif number == e.UNDEFINED or pc & 3:
             stepped = self._software_step(pc)
             self._settle(pc + 4)
@@ -247,7 +177,11 @@ class PortableTraps(Engine):
             self._load(vcpu)
             self._deliver(pc, e.EC_INSTRUCTION_ABORT + (1 if el else 0) << 26 | e.IL | e.SYNC_EXTERNAL, pc)
             return
+        if self._looks:
+            self._cut_block(pc)
         self._settle(pc + 4)
+        if self._halts_at_access(ipa):
+            return
         is_write = kind in _MEM_WRITES
         access = data_access(uc.fetch(pc), registers, pc)
         place = next(((ipa - base, d) for base, length, d in self.devices if base <= ipa < base + length), None)

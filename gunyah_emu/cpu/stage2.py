@@ -112,6 +112,22 @@ class Stage2:
                     self._entries[above + start % _LEVEL1_SPAN // _TABLE_SPAN] = 0
                     self._free.append(table * 8)
 
+    def forbid(self, ipa: int, *, reads: bool) -> int:
+        """Let every store to a page of RAM fault, and every load if `reads`; returns what `permit` takes."""
+        table = self._leaf_table(ipa, make=False)
+        assert table is not None, f"there is no RAM at {ipa:#x}"
+        entry = table + ipa % _TABLE_SPAN // _PAGE
+        before = self._entries[entry]
+        self._entries[entry] = before & ~(_WRITE | (_READ if reads else 0))
+        return before
+
+    def permit(self, ipa: int, before: int) -> None:
+        """Let a page be what it was, if it is still the same page."""
+        table = self._leaf_table(ipa, make=False)
+        entry = -1 if table is None else table + ipa % _TABLE_SPAN // _PAGE
+        if table is not None and (self._entries[entry] ^ before) & _ADDRESS == 0:
+            self._entries[entry] |= before & (_READ | _WRITE)
+
     def fetched(self, ipa: int) -> int | None:
         """The guest fetched from this page: make it executable.
 

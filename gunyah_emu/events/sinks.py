@@ -30,6 +30,15 @@ class JsonLinesSink:
         """Append one line; UserError when the host has no room for it."""
         self._file.write(_encode(event.as_dict()) + "\n")
 
+    def mark(self) -> int:
+        """How long the file is."""
+        return self._file.length()
+
+    def rewind(self, mark: object) -> None:
+        """Forget what was written since: a machine was brought back to an earlier state."""
+        assert isinstance(mark, int)
+        self._file.cut(mark)
+
     def close(self, *, complete: bool) -> None:
         """Finish the file; rename it to its final name when it is complete."""
         self._file.close(complete=complete)
@@ -45,6 +54,16 @@ class MemorySink:
     def __init__(self, capacity: int = 100_000) -> None:
         self.events: deque[Event] = deque(maxlen=capacity)
         self.write = self.events.append
+
+    def mark(self) -> tuple[Event, ...]:
+        """The events that are kept."""
+        return tuple(self.events)
+
+    def rewind(self, mark: object) -> None:
+        """Keep those again."""
+        assert isinstance(mark, tuple)
+        self.events.clear()
+        self.events.extend(mark)
 
     def close(self, *, complete: bool) -> None:
         """Nothing to finish: the events stay readable."""
@@ -66,6 +85,15 @@ class DigestSink:
             return
         self._hash.update(_encode(event).encode())
         self.count += 1
+
+    def mark(self) -> object:
+        """The digest so far."""
+        return self._hash.copy(), self.count
+
+    def rewind(self, mark: object) -> None:
+        """The digest of then."""
+        assert isinstance(mark, tuple)
+        self._hash, self.count = mark[0].copy(), mark[1]
 
     def hexdigest(self) -> str:
         """The digest of all events so far."""

@@ -42,6 +42,16 @@ class WholeFile(Generic[AnyStr]):
         except OSError as error:
             raise self._refusal(error) from None
 
+    def length(self) -> int:
+        """How long it is, for `cut`; 0 when it is closed."""
+        return 0 if self._file.closed else self._file.tell()
+
+    def cut(self, length: int) -> None:
+        """Forget what is behind this length, unless it is closed."""
+        if not self._file.closed:
+            self._file.seek(length)
+            self._file.truncate()
+
     def close(self, *, complete: bool) -> None:
         """Give it its name when it is complete; otherwise what there is stays under the name with `.partial` added."""
         try:

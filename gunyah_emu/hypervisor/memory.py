@@ -57,6 +57,10 @@ class PhysicalMemory:
         assert self._ram.vacant(base, base + len(view)), "RAM must not overlap"
         self._ram.assign(base, base + len(view), Ram(base, view))
 
+    def all_ram(self) -> list[tuple[int, int, Ram]]:
+        """Every piece of RAM as (start, end, piece)."""
+        return list(self._ram)
+
     def add_device(self, base: int, size: int) -> None:
         """Say that [base, base + size) is registers: never touched from here."""
         self._devices.assign(base, base + size, True)

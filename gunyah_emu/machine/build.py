@@ -53,7 +53,6 @@ SPIS, ALL_SPIS = 256, 988
 MAX_CAPS = 4096
 NORMAL_WRITE_BACK = 0xF
 TRIGGERS = {"edge": device_tree.EDGE_RISING, "level": device_tree.LEVEL_HIGH}
-CPU_COMPATIBLE = {"cortex-a72": "arm,cortex-a72", "max": "arm,armv8"}
 
 Resource = device_tree.Doorbell | device_tree.MessageQueue
 
@@ -249,7 +248,7 @@ def _device_tree(machine: Machine, parts: Parts) -> bytes:
     description = device_tree.Description(
         memory=((parts.base, len(parts.ram)),),
         affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
-        cpu=CPU_COMPATIBLE[config.cpu],
+        cpu="arm,armv8" if config.cpu == "max" else f"arm,{config.cpu}",
         chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=parts.layout.ram_disk),
         hypervisor=device_tree.Hypervisor(addrspace.vmid, config.name, parts.resources),
     )

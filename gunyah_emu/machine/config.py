@@ -29,7 +29,7 @@ from gunyah_emu.machine.expect_keys import check_expect
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gunyah_emu.machine.config_keys import Document
     from gunyah_emu.machine.toml_positions import Path
@@ -101,8 +101,15 @@ class MachineConfig:
         return cls(document, path=path, text=text)
 
     @classmethod
-    def from_images(cls, paths: Sequence[str | os.PathLike[str]]) -> MachineConfig:
-        """A machine of one VM with defaults for each image, named after it."""
+    def from_images(
+        cls, paths: Sequence[str | os.PathLike[str]], keys: Mapping[str, object] | None = None
+    ) -> MachineConfig:
+        """A machine of one VM for each image, named after it.
+
+        Arguments:
+            paths: the images.
+            keys: of `[[vm]]`, what every one of these VMs has instead of the default.
+        """
         names: list[str] = []
         for path in paths:
             stem = FilePath(path).stem
@@ -111,7 +118,7 @@ class MachineConfig:
             while name in names:
                 name, number = f"{stem}-{number}", number + 1
             names.append(name)
-        return cls({"vm": [{"name": n, "image": str(p)} for n, p in zip(names, paths, strict=True)]})
+        return cls({"vm": [{"name": n, "image": str(p), **(keys or {})} for n, p in zip(names, paths, strict=True)]})
 
     def vm(self, name: str) -> VmConfig:
         """The VM of a name that was checked to exist."""

@@ -73,7 +73,7 @@ class VmConfig(Section):
     extra_images: tuple[ExtraImageConfig, ...]
     memory: MemoryConfig | None
     vcpus: int
-    cpu: Literal["cortex-a72", "max"]
+    cpu: Literal["cortex-a53", "cortex-a57", "cortex-a72", "max"]
     gic: Literal["architectural", "gunyah"]
     bootargs: str
     initrd: str | None
@@ -147,7 +147,7 @@ MEMORY = Table(
         Amount(SMALLEST_MEMORY, MEMORY_LIMIT, multiple_of=PAGE),
         "Bytes.",
         default=DEFAULT_MEMORY,
-        default_text='`"64MiB"`',
+        default_text='`"128MiB"`',
     ),
 )
 
@@ -210,10 +210,15 @@ VM = Table(
         MEMORY,
         "Its memory.",
         default=None,
-        default_text=f'`{{ base = {virt_map.RAM_BASE:#x}, size = "64MiB" }}`, or what holds the images',
+        default_text=f'`{{ base = {virt_map.RAM_BASE:#x}, size = "128MiB" }}`, or what holds the images',
     ),
     Key("vcpus", Integer(1, 8), "How many virtual CPUs. The first starts; the others wait for PSCI CPU_ON.", default=1),
-    Key("cpu", Choice("cortex-a72", "max"), "The CPU model; `max` adds LSE, PAN, BTI and more.", default="cortex-a72"),
+    Key(
+        "cpu",
+        Choice("cortex-a53", "cortex-a57", "cortex-a72", "max"),
+        "The CPU model; `max` adds LSE, PAN, BTI and more.",
+        default="cortex-a72",
+    ),
     Key(
         "gic",
         Choice("architectural", "gunyah"),

@@ -21,7 +21,7 @@ from gunyah_emu.smccc.dispatcher import Smccc
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, MutableSequence, Sequence
+    from collections.abc import Callable, Mapping, MutableSequence, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.msgqueue import MsgQueue
     from gunyah_emu.hypervisor.vic import Vic
     from gunyah_emu.machine.root import RootObjects
+    from gunyah_emu.machine.snapshot import Snapshot
     from gunyah_emu.machine.tracing import Tracing
     from gunyah_emu.machine.vm import VCpu
 
@@ -106,12 +107,13 @@ class Machine:
         cls,
         paths: Sequence[str | os.PathLike[str]],
         *,
+        keys: Mapping[str, object] | None = None,
         seed: int | None = None,
         quantum: int | None = None,
         way: Way | None = None,
     ) -> Self:
-        """One VM for each image, with defaults for everything else."""
-        return cls(MachineConfig.from_images(paths), seed=seed, quantum=quantum, way=way)
+        """One VM for each image, with defaults for everything but `keys`, which are those of `[[vm]]`."""
+        return cls(MachineConfig.from_images(paths, keys), seed=seed, quantum=quantum, way=way)
 
     # what is in it
 
@@ -149,6 +151,32 @@ class Machine:
                 return base, size, device
         return None
 
+    # states
+
+    def snapshot(self, before: Snapshot | None = None) -> Snapshot:
+        """The machine's state as it is now, between two runs.
+
+        Arguments:
+            before: an earlier one; what has not changed since is shared with it.
+        """
+        from gunyah_emu.machine.snapshot import Snapshot
+
+        self.platform.keeps_engines = True
+        return Snapshot(self, before)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a state of this machine back; VMs, consoles and doorbells that the caller holds stay valid."""
+        assert snapshot.machine is self, "a state is brought back into the machine that it was taken from"
+        snapshot.restore()
+
+    def invalidate(self, address: int, size: int) -> None:
+        """The host wrote to RAM at this physical address: no VM may go on with code that was translated from there."""
+        view = self.memory.view(address, size)
+        assert view is not None
+        for vm in self.vms:
+            if hasattr(vm, "engine"):
+                vm.engine.invalidate_host(view)
+
     # running
 
     def run(
@@ -167,17 +195,31 @@ class Machine:
             max_virtual_ns: virtual time, from now on; a machine that mostly waits spends that before instructions.
             timeout: wall-clock seconds; where it strikes is not deterministic.
         """
+        reason = self.advance(
+            until=until, max_instructions=max_instructions, max_virtual_ns=max_virtual_ns, timeout=timeout
+        )
+        return self.outcome(reason)
+
+    def advance(
+        self,
+        *,
+        until: Callable[[], bool] | None = None,
+        max_instructions: int | None = None,
+        max_virtual_ns: int | None = None,
+        timeout: float | None = None,
+    ) -> Reason:
+        """As `run`, for whoever only wants to know why it ended, and may want it often."""
         try:
-            reason = self.scheduler.run(max_instructions, timeout, until, max_virtual_ns)
+            return self.scheduler.run(max_instructions, timeout, until, max_virtual_ns)
         except HypervisorFatal as fatal:
             self._report_fatal(fatal)
-            reason = Reason.FATAL
+            return Reason.FATAL
         except BaseException:
             self._close_tracing(complete=False)
             raise
-        return self._outcome(reason)
 
-    def _outcome(self, reason: Reason) -> Outcome:
+    def outcome(self, reason: Reason) -> Outcome:
+        """What there is to say of a run that ended so."""
         self.platform.close_doomed()
         status = STATUS_BY_REASON.get(reason)
         if status is None:

@@ -43,6 +43,8 @@ class MachinePlatform:
         self.by_addrspace: dict[Addrspace, VirtualMachine] = {}
         self.vcpus: dict[Thread, VCpu] = {}
         self._doomed: list[VirtualMachine] = []
+        #: a state may come back in which a VM that has ended still runs
+        self.keeps_engines = False
         self.nanoseconds = machine.clock.now
         self.entropy = machine.chooser.entropy
 
@@ -214,7 +216,8 @@ class MachinePlatform:
     def close_doomed(self) -> None:
         """Free the engines of VMs that are gone; never called from inside a slice."""
         for vm in self._doomed:
-            vm.close()
+            if not self.keeps_engines:
+                vm.close()
             self.machine.vms.remove(vm)
         self._doomed.clear()
 

@@ -12,7 +12,7 @@ import enum
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gunyah_emu.cpu import Stop
 
@@ -45,6 +45,27 @@ class Reason(enum.Enum):
     TIMEOUT = "the wall-clock budget is spent"
     IDLE = "every vCPU waits and nothing can wake one"
     FATAL = "a guest brought itself or the hypervisor to a stop"
+    HALTED = "a debugger halted it"
+
+
+class Halting(NamedTuple):
+    """A slice that a debugger halted: whose it is, and what is left of its budget."""
+
+    vcpu: VCpu
+    budget: int
+
+
+class SliceDebugger(Protocol):
+    """What a debugger does around slices, so that they halt where it wants them to."""
+
+    def next_vcpu(self, ready: deque[VCpu]) -> VCpu | None:
+        """Take out of `ready` the vCPU that runs next; None: of these, none may."""
+
+    def begin(self, vcpu: VCpu) -> None:
+        """A slice begins, or goes on."""
+
+    def end(self, vcpu: VCpu, retired: int) -> None:
+        """It is over, or halted; the clock has been told."""
 
 
 class Scheduler:
@@ -70,6 +91,10 @@ class Scheduler:
         self.world: World | None = None
         #: set by whoever ends the run from inside a slice
         self.ended: Reason | None = None
+        #: what a debugger wants of each slice; None: nobody debugs
+        self.debugger: SliceDebugger | None = None
+        #: the slice that it halted, which goes on first
+        self.halted: Halting | None = None
 
     def wake(self, vcpu: VCpu) -> None:
         """A vCPU that waited is ready; what runs now does not keep it waiting for long."""
@@ -87,6 +112,8 @@ class Scheduler:
         """Forget a vCPU that went off; if it runs now, its slice ends."""
         if vcpu is self.current:
             vcpu.vm.engine.request_stop()
+        elif self.halted is not None and self.halted.vcpu is vcpu:
+            self.halted = None
         elif vcpu in self.ready:
             self.ready.remove(vcpu)
 
@@ -139,6 +166,11 @@ class Scheduler:
         wall = None if timeout is None else monotonic() + timeout
         self.ended = None
         while self.ended is None:
+            if self.halted is not None:
+                halted, self.halted = self.halted, None
+                self._slice(*halted)
+                self._expire_if_due()
+                continue
             if until is not None and until():
                 return Reason.UNTIL
             if clock.instructions >= last:
@@ -149,8 +181,10 @@ class Scheduler:
                 return Reason.TIMEOUT
             if world is not None:
                 world.poll()
-            if ready:
-                self._slice(self.chooser.next_vcpu(ready), last - clock.instructions)
+            if ready and (vcpu := self._next()) is not None:
+                left = last - clock.instructions
+                until_deadline = max(self.deadline - clock.instructions - clock.skipped, 1)
+                self._slice(vcpu, min(self.chooser.slice_length(vcpu, bool(ready)), left, until_deadline))
             elif world is not None:
                 if not world.idle(self.deadline, wall):
                     return Reason.IDLE
@@ -158,16 +192,20 @@ class Scheduler:
                 return Reason.IDLE
             else:
                 clock.skip_to(self.deadline)
-            if clock.instructions + clock.skipped >= self.deadline:
-                self._expire()
+            self._expire_if_due()
         return self.ended
 
-    def _slice(self, vcpu: VCpu, left: int) -> None:
+    def _next(self) -> VCpu | None:
+        """The vCPU whose turn it is; None when a debugger holds all back that are ready."""
+        debugger = self.debugger
+        return self.chooser.next_vcpu(self.ready) if debugger is None else debugger.next_vcpu(self.ready)
+
+    def _slice(self, vcpu: VCpu, budget: int) -> None:
         clock = self.clock
         engine = vcpu.vm.engine
-        now = clock.instructions + clock.skipped
-        budget = min(self.chooser.slice_length(vcpu, bool(self.ready)), left, max(self.deadline - now, 1))
-        engine.set_clock(now)
+        engine.set_clock(clock.instructions + clock.skipped)
+        if (debugger := self.debugger) is not None:
+            debugger.begin(vcpu)
         clock.running = engine
         self.current = self.last = vcpu
         try:
@@ -178,9 +216,14 @@ class Scheduler:
             self.current = None
             clock.running = None
             clock.instructions += engine.retired
+        if debugger is not None:
+            debugger.end(vcpu, engine.retired)
         if not vcpu.on or vcpu.blocked:
             return
-        if stop is Stop.WFI:
+        if stop is Stop.HALTED:
+            self.halted = Halting(vcpu, engine.left)
+            self.ended = Reason.HALTED
+        elif stop is Stop.WFI:
             vcpu.vm.wait(vcpu)
         elif vcpu.repeats is not None:
             vcpu.await_input()
@@ -188,6 +231,11 @@ class Scheduler:
             vcpu.vm.exception_loop(vcpu)
         elif not vcpu.thread.blocks:
             vcpu.slice_ended()
+
+    def _expire_if_due(self) -> None:
+        clock = self.clock
+        if clock.instructions + clock.skipped >= self.deadline and self.halted is None:
+            self._expire()
 
     def _expire(self) -> None:
         for _, expire in list(self._timers.values()):

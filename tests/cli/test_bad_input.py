@@ -66,7 +66,7 @@ def refusal(folder: Path, *arguments: str) -> str:
         (
             b"#!/bin/sh\n",
             "must be an ELF (7f 45 4c 46) or a Linux Image; it begins with 23 21 2f 62 "
-            "(a raw binary needs a machine file with image_type = 'raw')",
+            "(a raw binary needs --image-type raw, or image_type = 'raw' in a machine file)",
         ),
         (GOOD_ELF[:40], "must have an ELF header of 64 bytes; the file ends at 40"),
         (
@@ -191,7 +191,7 @@ def test_a_segment_outside_the_memory_of_its_vm(tmp_path: Path) -> None:
     address = int.from_bytes(GOOD_ELF[PADDR : PADDR + 8], "little")
     size = int.from_bytes(GOOD_ELF[MEMSZ : MEMSZ + 8], "little")
     assert refusal(tmp_path, "m.toml") == (
-        "far.elf: segments must lie inside the memory of VM 'a', 0x50000000..0x53ffffff; "
+        "far.elf: segments must lie inside the memory of VM 'a', 0x50000000..0x57ffffff; "
         f"there is one at {address:#x}..{address + size - 1:#x}"
     )
 

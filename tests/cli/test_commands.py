@@ -187,3 +187,21 @@ def test_output_that_the_disk_has_no_room_for_is_told_in_a_line(command, unbuffe
 def test_version_and_help():
     assert re.fullmatch(r"gunyah-emu \d+\.\d+\.\d+\n", emulator("--version").stdout)
     assert "124     the budget is spent" in emulator("run", "--help").stdout
+
+
+def test_an_image_without_a_machine_file_takes_the_keys_of_one_as_options():
+    done = emulator("run", "--vcpus", "4", "--cpu", "cortex-a53", "--memory", "256MiB", GUESTS / "smp" / "smp.elf")
+    expected = (GUESTS / "smp" / "expected.console").read_text()
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+def test_an_option_that_is_a_machine_file_s_to_say_is_refused_with_one():
+    machine = GUESTS / "hello" / "machine.toml"
+    done = emulator("run", machine, "--vcpus", "2")
+    message = f"gunyah-emu: {machine}: --vcpus must be left out for a machine file, which says it itself\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_a_mistake_in_such_an_option_is_told_as_in_a_machine_file():
+    done = emulator("run", GUESTS / "hello" / "hello.elf", "--vcpus", "9")
+    assert (done.returncode, done.stderr) == (2, "gunyah-emu: vcpus must be an integer of 1..8; it is 9\n")

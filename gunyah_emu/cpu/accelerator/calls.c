@@ -57,6 +57,8 @@ static void hypercall(Core *self, PyObject *entry, Py_ssize_t count)
 void call(Core *self, uint32_t number)
 {
     uint32_t immediate = AT(uint32_t, self->env, env_syndrome) & 0xffff;
+    if (self->on_catch && halts_at_call(self, number, immediate))
+        return;
     if (number == EXCP_HVC && self->calls && immediate >= self->call_base) {
         unsigned long index = immediate - self->call_base;
         if (index < (unsigned long)PyList_GET_SIZE(self->calls) && PyList_GET_SIZE(self->callers) > self->current) {

@@ -91,8 +91,17 @@ static void grow_tlb(Core *self)
 /* Until the budget is spent, a callback stops it, or (1) the vCPU waits; -1 with a Python error. */
 static int run_emulator(Core *self)
 {
+    int error;
     self->block_end = 0;
-    int error = uc_emu_start(self->uc, pc_of(self), 0, 0, 0);
+    self->wanted = self->part = self->halt = 0;
+    do {
+        self->part = self->wanted;
+        if (self->part) { /* once more from the same block, of which only so much is to be executed */
+            AT(uint32_t, self->cpu, cpu_cflags_next_tb) = (uint32_t)self->part;
+            self->wanted = 0;
+        }
+        error = uc_emu_start(self->uc, pc_of(self), 0, 0, 0);
+    } while (self->wanted && !error && !self->error_type);
     if (self->error_type) {
         PyErr_Restore(self->error_type, self->error_value, self->error_traceback);
         self->error_type = self->error_value = self->error_traceback = NULL;
@@ -118,10 +127,11 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
         return PyErr_Format(PyExc_RuntimeError, "run called from a callback of a run");
     if (!self->uc)
         return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
+    self->watched = self->debugging || self->rests[vcpu].count;
     self->granted = self->budget = budget;
-    self->held = 0;
+    self->shift = 0;
     self->stop = STOP_BUDGET;
-    if (budget <= 0)
+    if (budget <= 0 && !self->rests[vcpu].count)
         return PyLong_FromLong(STOP_BUDGET);
     grow_tlb(self);
     swap(self, vcpu);
@@ -131,7 +141,9 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
     self->running = 0;
     if (waits < 0)
         return NULL;
-    if (waits && self->stop == STOP_BUDGET)
+    if (self->halt)
+        self->stop = STOP_HALTED;
+    else if (waits && self->stop == STOP_BUDGET)
         self->stop = STOP_WFI;
     return PyLong_FromLong(self->stop);
 }
@@ -188,6 +200,35 @@ static PyObject *Core_flush(Core *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+/* The CPU state of the vCPU that is swapped in, too, into its context. */
+static PyObject *Core_store(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->uc)
+        memcpy(self->contexts[self->current].buf, self->env, env_size);
+    Py_RETURN_NONE;
+}
+
+/* reload(current, lines): the contexts hold another state now. */
+static PyObject *Core_reload(Core *self, PyObject *args)
+{
+    Py_ssize_t current;
+    Py_buffer lines;
+    if (!PyArg_ParseTuple(args, "ny*", &current, &lines))
+        return NULL;
+    int fits = current >= 0 && current < self->vcpus && lines.len == self->vcpus && self->uc && !self->running;
+    if (fits) {
+        memcpy(self->irq, lines.buf, (size_t)lines.len);
+        memset(self->stale, 1, (size_t)self->vcpus);
+        self->current = current;
+        memcpy(self->env, self->contexts[current].buf, env_size);
+        set_line(self);
+    }
+    PyBuffer_Release(&lines);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "a state must be of the same engine, which must not run");
+    Py_RETURN_NONE;
+}
+
 /* ---------------------------------------------------------------- life */
 
 static int Core_init(Core *self, PyObject *args, PyObject *keywords)
@@ -209,7 +250,8 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->contexts = PyMem_Calloc((size_t)wanted, sizeof(Py_buffer));
     self->irq = PyMem_Calloc((size_t)wanted, 1);
     self->stale = PyMem_Calloc((size_t)wanted, 1);
-    if (!self->contexts || !self->irq || !self->stale) {
+    self->rests = PyMem_Calloc((size_t)wanted, sizeof(Rest));
+    if (!self->contexts || !self->irq || !self->stale || !self->rests) {
         PyErr_NoMemory();
         return -1;
     }
@@ -234,12 +276,15 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->on_fetch_fault = Py_NewRef(on[2]);
     self->on_unmapped = Py_NewRef(on[3]);
     self->call_link = -1;
+    self->halt_after = -1;
+    self->pass = self->pass_call = NOWHERE;
     return 0;
 }
 
 static int Core_traverse(Core *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->on_catch);
     Py_VISIT(self->calls);
     Py_VISIT(self->callers);
     Py_VISIT(self->on_call);
@@ -258,6 +303,7 @@ static int Core_traverse(Core *self, visitproc visit, void *arg)
 static int Core_clear(Core *self)
 {
     drop_devices(self);
+    drop_debugging(self);
     Py_CLEAR(self->calls);
     Py_CLEAR(self->argument_counts);
     Py_CLEAR(self->callers);
@@ -296,6 +342,7 @@ static void Core_dealloc(Core *self)
     PyMem_Free(self->contexts);
     PyMem_Free(self->irq);
     PyMem_Free(self->stale);
+    PyMem_Free(self->rests);
     PyMem_Free(self->slots);
     PyMem_Free(self->trapped);
     type->tp_free((PyObject *)self);
@@ -305,6 +352,13 @@ static void Core_dealloc(Core *self)
 /* ---------------------------------------------------------------- what Python sees */
 
 static PyObject *Core_get_retired(Core *self, void *Py_UNUSED(closure)) { return PyLong_FromLongLong(retired(self)); }
+
+static PyObject *Core_get_lines(Core *self, void *Py_UNUSED(closure))
+{
+    return PyBytes_FromStringAndSize((char *)self->irq, self->vcpus);
+}
+
+static PyObject *Core_get_left(Core *self, void *Py_UNUSED(closure)) { return PyLong_FromLongLong(left(self)); }
 
 static PyObject *Core_get_now(Core *self, void *Py_UNUSED(closure))
 {
@@ -320,6 +374,9 @@ static PyObject *Core_get_first(Core *self, void *Py_UNUSED(closure))
 static PyGetSetDef getset[] = {
     {"retired", (getter)Core_get_retired, NULL, "instructions charged by the last run, or by this one so far", NULL},
     {"now", (getter)Core_get_now, NULL, "base + retired", NULL},
+    {"lines", (getter)Core_get_lines, NULL, "per vCPU, its IRQ line", NULL},
+    {"left", (getter)Core_get_left, NULL, "what of the last run's budget is left; below 0: so much of a block more", NULL},
+    {"rests", (getter)Core_get_rests, (setter)Core_set_rests, "per vCPU (pc, count): what of a block is let in already", NULL},
     {"first_exception", (getter)Core_get_first, NULL, "(number, syndrome, ELR, FAR) of the exception that a loop began with", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -327,6 +384,9 @@ static PyGetSetDef getset[] = {
 static PyMemberDef members[] = {
     {"base", T_ULONGLONG, offsetof(Core, base), 0, "instructions before this run"},
     {"current", T_PYSSIZET, offsetof(Core, current), READONLY, "the vCPU that is swapped in"},
+    {"halt", T_INT, offsetof(Core, halt), READONLY, "why the last run halted, a bit each: HALT_*"},
+    {"halt_after", T_LONGLONG, offsetof(Core, halt_after), 0, "halt when so many instructions of a run have retired; -1: never"},
+    {"pass_once", T_ULONGLONG, offsetof(Core, pass), 0, "an address at which nothing halts the first time; all ones: none"},
     {"running", T_INT, offsetof(Core, running), READONLY, "whether run() is on the stack"},
     {NULL, 0, 0, 0, NULL},
 };
@@ -341,7 +401,12 @@ static PyMethodDef methods[] = {
     {"complete", (PyCFunction)Core_complete, METH_VARARGS, "complete(vcpu, results): results of a call that blocked"},
     {"touch", (PyCFunction)Core_touch, METH_O, "this vCPU's registers were written from outside"},
     {"flush", (PyCFunction)Core_flush, METH_NOARGS, "drop all cached translations of addresses"},
+    {"store", (PyCFunction)Core_store, METH_NOARGS, "bring every context up to date"},
+    {"reload", (PyCFunction)Core_reload, METH_VARARGS, "reload(current, lines): take the state of the contexts"},
     {"close", (PyCFunction)Core_close, METH_NOARGS, "the emulator is about to be freed"},
+    {"debug", (PyCFunction)Core_debug, METH_VARARGS, "debug(on, breakpoints, on_catch): look at every block, or no longer"},
+    {"halt_at_access", (PyCFunction)Core_halt_at_access, METH_NOARGS, "from on_unmapped: halt in front of this access"},
+    {"forget_rest", (PyCFunction)Core_forget_rest, METH_O, "forget_rest(vcpu): it goes elsewhere"},
     {"set_calls", (PyCFunction)Core_set_calls, METH_VARARGS, "the hypercall table and its register convention"},
     {"set_devices", (PyCFunction)Core_set_devices, METH_O, "[(base, size, read, write), ...]"},
     {"set_registers", (PyCFunction)Core_set_registers, METH_VARARGS, "readers and writers by vCPU and slot"},

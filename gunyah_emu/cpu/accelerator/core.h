@@ -25,7 +25,7 @@
 
 #define OFFSETS(X)                                                                                                   \
     X(uc_cpu) X(uc_no_exit_request) X(uc_add_hook) X(uc_translator) X(hook_callback) X(hook_user)                    \
-    X(cpu_env) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)                        \
+    X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
     X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
@@ -84,10 +84,10 @@ enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21
 enum { SYNC_EXTERNAL = 0x10 };
 #define IL (1u << 25)
 #define PSTATE_IL (1u << 20)
-#define HELD ((int64_t)1 << 62)
+#define SHIFT ((int64_t)1 << 62)
 
 /* Why run() returned: the values of engine.Stop. */
-enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP };
+enum { STOP_BUDGET, STOP_WFI, STOP_REQUESTED, STOP_EXCEPTION_LOOP, STOP_HALTED };
 
 /* ---------------------------------------------------------------- one emulator */
 
@@ -109,6 +109,12 @@ typedef struct {
     uint64_t page;
 } CodePage;
 
+/* What of a block is still to be executed that has been let in already: a debugger halted in its middle. */
+typedef struct {
+    uint64_t pc;
+    int64_t count;
+} Rest;
+
 struct Core;
 typedef struct {
     struct Core *core;
@@ -118,15 +124,27 @@ typedef struct {
 typedef struct Core {
     PyObject_HEAD
     char *uc, *cpu, *env;
-    int64_t budget;     /* what is left of this run, less `held`; a block that begins with none calls on_block */
-    int64_t held;       /* HELD while on_block must see every block, else 0 */
-    int64_t granted;    /* retired == granted - left, whoever shortens the run */
+    int64_t budget;     /* what is left of this run, less `shift`; a block that begins with none calls on_block */
+    int64_t granted;    /* retired == granted - budget, whoever shortens the run */
+    int64_t shift;      /* what budget and granted are below their meaning: not 0 lets on_block see every block */
     uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
     int knows_on_block, knows_on_return; /* functions that the emulator has been told of (blocks.c) */
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
     uint64_t grow_at, grow_interval; /* when to let the emulator's TLB grow */
+    /* debugging (debug.c) */
+    int64_t halt_after; /* halt when so many instructions of this run have retired; -1: never */
+    uint64_t pass;      /* the address at which no breakpoint and no caught call halts the first time; NOWHERE: none */
+    uint64_t pass_call; /* the same, when that block has begun */
+    uint64_t *breakpoints;
+    Py_ssize_t breakpoint_count;
+    Rest *rests;          /* per vCPU */
+    Rest cut;             /* what of its block an exception came in front of, itself included */
+    int64_t wanted, part; /* instructions of the block that is to be made next; of the one that begins now; 0: all */
+    int debugging, halt;
+    int watched;        /* this run shows debug.c every block */
+    PyObject *on_catch; /* whether to halt in front of this call; NULL: no calls are caught */
     uint8_t *irq, *stale; /* per vCPU: the IRQ line; whether registers were changed behind the emulator's back */
     Py_buffer *contexts;
     PyObject *error_type, *error_value, *error_traceback;
@@ -156,8 +174,8 @@ typedef struct Core {
 static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_x); }
 static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
 static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
-static inline int64_t left(Core *self) { return self->budget + self->held; }
-static inline int64_t retired(Core *self) { return self->granted - left(self); }
+static inline int64_t retired(Core *self) { return self->granted - self->budget; }
+static inline int64_t left(Core *self) { return self->budget + self->shift; }
 
 /* Leave at most `most` of the budget, without changing what has been retired. */
 static inline void shorten(Core *self, int64_t most)
@@ -181,9 +199,16 @@ static inline int is_illegal(Core *self) { return (AT(uint32_t, self->env, env_p
 /* Let on_block see every block, or let blocks count by themselves again. */
 static inline void hold(Core *self)
 {
-    int64_t held = is_illegal(self) ? HELD : 0;
-    self->budget += self->held - held;
-    self->held = held;
+    int64_t shift = self->watched || is_illegal(self) ? SHIFT : 0;
+    self->budget += self->shift - shift;
+    self->granted += self->shift - shift;
+    self->shift = shift;
+}
+
+static inline void begin_block(Core *self, uint64_t address, uint32_t size)
+{
+    self->budget -= size >> 2;
+    self->block_end = (uint32_t)(address + size) | 1;
 }
 
 /* Give back the part of the running block that lies at and behind next_pc; outside a block, charge one. */
@@ -232,11 +257,25 @@ void generate_exit(void *context, const void *translation, unsigned exit);
 void on_return(void *uc, uint64_t address, uint32_t size, void *user);
 void on_block(void *uc, uint64_t address, uint32_t size, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
+void check_block(Core *self, uint64_t address);
 void silence_pmu(Core *self);
 int floating_point_target_el(void *env, int el);
 void deliver(Core *self, uint32_t number);
 void deliver_undefined(Core *self);
 void deliver_external_abort(Core *self, uint32_t number, uint32_t iss);
+
+/* debug.c */
+enum { HALT_COUNT = 1, HALT_BREAKPOINT = 2, HALT_CALL = 4, HALT_ACCESS = 8 };
+#define NOWHERE (~0ull) /* no instruction is there */
+void debugged_block(Core *self, uint64_t address, uint32_t size);
+void cut_block(Core *self, uint32_t number);
+int halts_at_call(Core *self, uint32_t number, uint32_t immediate);
+PyObject *Core_debug(Core *self, PyObject *args);
+PyObject *Core_get_rests(Core *self, void *closure);
+int Core_set_rests(Core *self, PyObject *list, void *closure);
+PyObject *Core_halt_at_access(Core *self, PyObject *ignored);
+PyObject *Core_forget_rest(Core *self, PyObject *vcpu);
+void drop_debugging(Core *self);
 
 /* calls.c */
 void call(Core *self, uint32_t number);

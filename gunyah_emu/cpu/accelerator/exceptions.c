@@ -12,10 +12,18 @@ static void raise_at_block(Core *self, uint32_t syndrome)
     cpu_loop_exit(self->cpu); /* to on_interrupt; does not return */
 }
 
-/* In front of a block that the budget does not cover, or that somebody wants to see, or that must not run.  `size` is 0
- * when the block has counted itself: what it took is given back first.
- *
- * Unicorn takes neither the Illegal Execution state exception nor the PC alignment fault (Arm ARM D1.3.4), so we look. */
+/* Raise what Unicorn does not, the Illegal Execution state exception and the PC alignment fault (Arm ARM D1.3.4): does not
+ * return then. */
+void check_block(Core *self, uint64_t address)
+{
+    if (is_illegal(self))
+        raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
+    if (address & 3)
+        raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
+}
+
+/* In front of a block that the budget does not cover, or that a debugger looks at, or that must not run.  `size` is 0
+ * when the block has counted itself: what it took is given back first. */
 void on_block(void *uc, uint64_t address, uint32_t size, void *user)
 {
     Core *self = user;
@@ -25,16 +33,16 @@ void on_block(void *uc, uint64_t address, uint32_t size, void *user)
     }
     self->block_end = 0;
     hold(self);
-    if (left(self) <= 0) {
-        uc_emu_stop(uc);
-        cpu_loop_exit(self->cpu);
+    if (self->watched)
+        debugged_block(self, address, size);
+    else if (left(self) <= 0)
+        uc_emu_stop(uc); /* the block is not charged */
+    else {
+        check_block(self, address);
+        begin_block(self, address, size);
     }
-    if (self->held && is_illegal(self))
-        raise_at_block(self, (uint32_t)EC_ILLEGAL_STATE << 26 | IL);
-    if (address & 3)
-        raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
-    self->budget -= size >> 2;
-    self->block_end = (uint32_t)(address + size) | 1;
+    if (!self->block_end)
+        cpu_loop_exit(self->cpu);
 }
 
 /* Behind an ERET, which alone makes the execution state illegal. */
@@ -151,6 +159,8 @@ void on_interrupt(void *uc, uint32_t number, void *user)
 {
     Core *self = user;
     uint32_t target_el = AT(uint32_t, self->env, env_target_el);
+    if (self->watched)
+        cut_block(self, number);
     switch (number) {
     case EXCP_HVC:
     case EXCP_SMC:

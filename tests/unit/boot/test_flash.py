@@ -16,7 +16,7 @@ def test_it_starts_in_the_flash_with_the_device_tree_at_the_start_of_memory(tmp_
     path.write_bytes(b"\x0a\x00\x00\x14" + bytes(100))
     image = load_image(str(path), "flash")
     base, size = memory_for([image])
-    assert (base, size) == (0x4000_0000, 64 << 20)
+    assert (base, size) == (0x4000_0000, 128 << 20)
     layout = arrange([image], base, size, "vm")
     assert layout.entry == 0
     assert layout.device_tree == base

@@ -35,8 +35,8 @@ def kernel(text_offset: int, size: int) -> Image:
 
 
 def test_an_image_for_qemu_s_virt_gets_its_memory() -> None:
-    assert memory_for([elf(0x4010_0000, MIB)]) == (RAM, 64 * MIB)
-    assert memory_for([raw(100)]) == (RAM, 64 * MIB)
+    assert memory_for([elf(0x4010_0000, MIB)]) == (RAM, 128 * MIB)
+    assert memory_for([raw(100)]) == (RAM, 128 * MIB)
 
 
 def test_memory_is_made_large_enough() -> None:
@@ -47,7 +47,7 @@ def test_memory_is_made_large_enough() -> None:
 
 @pytest.mark.parametrize(("start", "base"), [(0x8000_0000, 0x8000_0000), (0x8012_3000, 0x8000_0000), (0x10_0000, 0)])
 def test_an_image_linked_elsewhere_gets_its_memory_there(start: int, base: int) -> None:
-    assert memory_for([elf(start, MIB)]) == (base, 64 * MIB)
+    assert memory_for([elf(start, MIB)]) == (base, 128 * MIB)
 
 
 def test_memory_below_the_devices_ends_where_they_begin() -> None:

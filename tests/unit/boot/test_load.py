@@ -74,7 +74,7 @@ def test_a_file_of_an_unknown_kind_is_refused_and_not_run_as_code(tmp_path: Path
     path.write_bytes(data)
     assert refusal(path) == (
         f"must be an ELF (7f 45 4c 46) or a Linux Image; {message} "
-        "(a raw binary needs a machine file with image_type = 'raw')"
+        "(a raw binary needs --image-type raw, or image_type = 'raw' in a machine file)"
     )
 
 

@@ -196,7 +196,7 @@ def test_a_later_mistake_is_shown_at_its_key(read: Read) -> None:
         ("vcpus = 2", "vcpus = 0", "7:9: vcpus must be an integer of 1..8; it is 0"),
         ("vcpus = 2", "vcpus = '2'", "7:9: vcpus must be an integer of 1..8; it is '2'"),
         ("vcpus = 2", "vcpus = 2.0", "7:9: vcpus must be an integer of 1..8; it is 2.0"),
-        ("vcpus = 2", 'cpu = "a53"', "7:7: cpu must be 'cortex-a72' or 'max'; it is 'a53'"),
+        ("vcpus = 2", 'cpu = "a53"', "7:7: cpu must be 'cortex-a53', 'cortex-a57', 'cortex-a72' or 'max'; it is 'a53'"),
         ("vcpus = 2", 'kind = "user"', "7:8: kind must be 'guest' or 'root'; it is 'user'"),
         ("vcpus = 2", 'gic = "v2"', "7:7: gic must be 'architectural' or 'gunyah'; it is 'v2'"),
         ("vcpus = 2", "bootargs = 5", "7:12: bootargs must be a string; it is 5"),
