@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "demo": "two VMs and one doorbell, in a second",
     "run": "run a machine file, or one or more images, a VM each",
     "why": "what led to an event of a trace, what came of it, and why an interrupt did not arrive",
+    "trace": "what is different between two traces, and how it came about",
     "hypercalls": "the table of hypercalls, from their declarations",
     "conformance": "replay sequences recorded on the real hypervisor; status 1 when anything differs",
     "doctor": "test the CPU engine and say which way it takes, and why",

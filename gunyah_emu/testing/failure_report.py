@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gunyah_emu.hypervisor.fatal import HypervisorFatal
+from gunyah_emu.testing.encoding import instruction_at
 from gunyah_emu.testing.words import place, words
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _stop(vm: VirtualMachine, vcpu: VCpu) -> Iterator[str]:
 def disassembly(vm: VirtualMachine, vcpu: VCpu, pc: int) -> Iterator[str]:
     """The instructions around an address, each with its place; the vCPU's is marked."""
     first = pc - 4 * BEFORE
-    words_of_code = [_word(vm, vcpu, address) for address in range(first, pc + 4 * (AFTER + 1), 4)]
+    words_of_code = [instruction_at(vm, vcpu.index, address) for address in range(first, pc + 4 * (AFTER + 1), 4)]
     names: dict[int, str] = {}
     try:
         import capstone
@@ -92,15 +92,3 @@ def _where(vm: VirtualMachine, address: int) -> str:
             line = image.line_at(address)
             return f"{symbol[0]}" + (f"  {line[0]}:{line[1]}" if line is not None else "")
     return ""
-
-
-def _word(vm: VirtualMachine, vcpu: VCpu, address: int) -> bytes | None:
-    """Four bytes at a virtual address; None where nothing can be read."""
-    ipa = vm.engine.translate(vcpu.index, address & 0xFFFF_FFFF_FFFF_FFFF, False)
-    addrspace = vcpu.thread.addrspace
-    if ipa is None or addrspace is None:
-        return None
-    try:
-        return addrspace.read(ipa, 4)
-    except HypervisorFatal:  # nothing is there, or a device
-        return None

@@ -131,15 +131,14 @@ class Maker:
         """A machine from a machine file, or from the tables of one."""
         __tracebackhide__ = True
         from gunyah_emu.errors import UserError
-        from gunyah_emu.testing.make import config_from, finish, made
+        from gunyah_emu.testing.make import made, plan
         from gunyah_emu.testing.variants import NoTwinError
 
         if (file is None) is (not tables):
             raise TypeError("make_machine must get either a machine file or the tables of one")
         try:
-            config, pieces = config_from(self.item.path.parent, self._scratch, file, tables, self.variant)
-            machine = made(config, self.variant, self._limits())
-            finish(machine, pieces)
+            planned = plan(self.item.path.parent, self._scratch, file, tables, self.variant)
+            machine = made(planned, self.variant, self._limits())
         except NoTwinError as error:
             # The test itself may ask for what is not there; the command line asks whoever can.
             if self.item.config.getoption("gunyah_encodings") or self.item.config.getini("gunyah_encodings"):
@@ -184,8 +183,22 @@ def properties_of(machine: MachineUnderTest) -> list[tuple[str, object]]:
         ("gunyah_seed", machine.chooser.seed),
         ("gunyah_quantum", machine.chooser.quantum),
         ("gunyah_cpus", ",".join(dict.fromkeys(vm.cpu_model for vm in machine.vms))),
-        ("gunyah_encoding", (machine.variant and machine.variant.encoding) or "as built"),
+        ("gunyah_encodings", ",".join(sorted({encoding for _, encoding in machine.encodings()})) or "none"),
     ]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
+    """Fails a test that asked for an encoding which a guest built for it did not use."""
+    result = yield
+    machines = item.stash.get(MACHINES, None)
+    if machines and result.excinfo is None:
+        for machine in machines:
+            if (wrong := machine.wrong_encoding()) is not None:
+                try:
+                    pytest.fail(wrong, pytrace=False)
+                except BaseException as failure:  # pytest.fail's is none of Exception's
+                    result.force_exception(failure)
 
 
 @pytest.hookimpl(hookwrapper=True)

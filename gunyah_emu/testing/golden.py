@@ -16,11 +16,13 @@ from gunyah_emu.testing.words import EVENT_WORDS, Ignored, place, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from gunyah_emu.events import Event
 
 SEPARATOR = "---"
 KINDS = tuple(EVENT_WORDS)
+VARIES = ("time", "order", "causes")
 DEFAULT_KINDS = ("hypercall", "hypercall_return", "irq_acknowledged", "exit")
 DEFAULT_IGNORES = ("msgqueue_send.data", "msgqueue_receive.buffer")
 INTRODUCTION = """\
@@ -46,7 +48,7 @@ HEADER = Table(
     ),
     Key(
         "varies",
-        ArrayOf(Choice("time", "order", "causes"), "of 'time', 'order' and 'causes'", 0, 3),
+        ArrayOf(Choice(*VARIES), "of 'time', 'order' and 'causes'", 0, 3),
         "`time`: the virtual time of each event; `order`: that between VMs, each is compared by itself; `causes`: what "
         "an event came of.",
         default=("time",),
@@ -80,9 +82,30 @@ class GoldenTrace(NamedTuple):
 
 def default_header() -> GoldenHeader:
     """What a new golden file compares."""
-    header = HEADER.read({}, ())
+    return header_of({})
+
+
+def header_of(keys: dict[str, list[str]]) -> GoldenHeader:
+    """What is compared by these keys of a head; UserError when one is not what it must be."""
+    try:
+        header = HEADER.read(keys, ())
+    except ConfigError as error:
+        raise UserError(error.message) from None
     assert isinstance(header, GoldenHeader)
     return header
+
+
+def event_from(line: dict[str, Any]) -> Event:
+    """An event of a trace file; what this version does not record is left out, what the file lacks is None.
+
+    Errors: KeyError, TypeError: it is none.
+    """
+    from gunyah_emu.events import KINDS as DECLARED
+    from gunyah_emu.events import Event
+
+    fields = DECLARED[line["kind"]].fields
+    seq, time, vm, vcpu, kind, cause = (line[name] for name in Event._fields[:-1])
+    return Event(seq, time, vm, vcpu, kind, cause, tuple(line.get(name) for name in fields))
 
 
 def _toml(words: Sequence[str]) -> str:

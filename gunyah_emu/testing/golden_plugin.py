@@ -9,11 +9,15 @@ import pytest
 from gunyah_emu.testing.options import option_group
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from gunyah_emu.testing.under_test import MachineUnderTest
 
 PROPERTY = "gunyah_golden"
+
+WRITES: pytest.StashKey[dict[Path, tuple[str, ...]]] = pytest.StashKey()
+"""Of a test run: what this process wrote."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_gunyah_machine(machine: MachineUnderTest, item: pytest.Item) -> None:
     """Tells a machine whether to write golden traces, and where to note that it did."""
+    machine.golden_writes = item.config.stash.setdefault(WRITES, {})
     machine.golden_folder = item.path.parent
     machine.updates_golden = bool(item.config.getoption("gunyah_update"))
     machine.golden_notes = Notes(item)

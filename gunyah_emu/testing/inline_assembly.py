@@ -136,7 +136,7 @@ class Expander:
         if match is None:
             return line
         try:
-            expanded = getattr(self, f"_{match[2]}")(match[3])
+            expanded = list(getattr(self, f"_{match[2]}")(match[3]))
         except ValueError as error:
             raise _error(number, line, str(error)) from None
         return f"{match[1]}{'; '.join(expanded)}"
@@ -192,7 +192,10 @@ class Expander:
         yield f"printed_{name}:"
 
     def _exit(self, operands: str) -> Iterator[str]:
-        status = int(operands.removeprefix("#"), 0)
+        try:
+            status = int(operands.removeprefix("#"), 0)
+        except ValueError:
+            raise ValueError("must be `exit STATUS`, with STATUS an integer") from None
         if status == 0:
             yield "movz w0, #0x8400, lsl #16"  # PSCI SYSTEM_OFF
             yield "movk w0, #8"
@@ -233,7 +236,7 @@ def _assembled(source: str, lines: list[str]) -> bytes:
                 if "SYMBOL_MISSING" not in str(partial):
                     raise _error(number, lines[number - 1], f"cannot be assembled: {partial}") from None
         raise UserError(f"assembly: {error}") from None
-    if code is None:
+    if not code:
         raise UserError("assembly: it must have an instruction; it has none")
     assert isinstance(code, bytes)
     return code

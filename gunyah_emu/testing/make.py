@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.machine.config import MachineConfig
 from gunyah_emu.testing.inline_assembly import Assembly
@@ -18,10 +18,24 @@ if TYPE_CHECKING:
     Pieces = dict[str, Assembled]
 
 
-def config_from(
+class Plan(NamedTuple):
+    """What to build.
+
+    Arguments:
+        config: complete and checked.
+        pieces: by VM, what was assembled for it.
+        built: VMs whose image is built for the variant's encoding.
+    """
+
+    config: MachineConfig
+    pieces: Pieces
+    built: frozenset[str]
+
+
+def plan(
     folder: Path, scratch: Callable[[], Path], file: str | Path | None, tables: dict[str, object], variant: Variant
-) -> tuple[MachineConfig, Pieces]:
-    """What to build, and by VM what was assembled for it.
+) -> Plan:
+    """What to build.
 
     Arguments:
         folder: where relative paths begin.
@@ -34,15 +48,13 @@ def config_from(
     """
     if file is not None:
         config = MachineConfig.from_toml(shown(folder / file))
-        variant.apply(config)
-        return config, {}
+        return Plan(config, {}, variant.apply(config))
     pieces: Pieces = {}
     vms = tables.get("vm", [])
     assert isinstance(vms, list)
     document = {**tables, "vm": [_with_image(vm, folder, scratch, variant, pieces) for vm in vms]}
     config = MachineConfig(document)
-    variant.apply(config, is_assembled=bool(pieces))
-    return config, pieces
+    return Plan(config, pieces, variant.apply(config, pieces))
 
 
 def shown(path: Path) -> Path:
@@ -67,14 +79,11 @@ def _with_image(vm: object, folder: Path, scratch: Callable[[], Path], variant: 
     return vm
 
 
-def made(config: MachineConfig, variant: Variant, limits: Limits) -> MachineUnderTest:
-    """The machine, which has not run yet."""
-    machine = MachineUnderTest(config, seed=variant.seed, quantum=variant.quantum, limits=limits)
+def made(plan: Plan, variant: Variant, limits: Limits) -> MachineUnderTest:
+    """The machine, which has not run yet; UserError for what cannot be built."""
+    machine = MachineUnderTest(plan.config, seed=variant.seed, quantum=variant.quantum, limits=limits)
     machine.variant = variant
-    return machine
-
-
-def finish(machine: MachineUnderTest, pieces: Pieces) -> None:
-    """Tell assembled guests their capability ids."""
-    for name, assembled in pieces.items():
+    machine.built_for_encoding = plan.built
+    for name, assembled in plan.pieces.items():
         assembled.give_capabilities(machine, machine.vm(name))
+    return machine

@@ -15,7 +15,9 @@ from gunyah_emu.machine.machine import Machine
 from gunyah_emu.machine.scheduler import Reason
 from gunyah_emu.machine.vm import VirtualMachine
 from gunyah_emu.testing.awaited import Awaited
+from gunyah_emu.testing.encoding import encoding_at
 from gunyah_emu.testing.pending import pending_in
+from gunyah_emu.testing.words import field
 
 if TYPE_CHECKING:
     import os
@@ -139,8 +141,9 @@ class MachineUnderTest(Machine):
         notes: every message of every run so far.
         origin: what it was made from, for people.
         variant: with what it is run; None outside a test.
+        built_for_encoding: VMs whose image was chosen, or assembled, for the variant's encoding.
         golden_folder: where relative paths of golden traces begin; a test's is the folder of its file.
-        updates_golden: `assert_golden` writes, and tells `golden_notes` what it wrote.
+        updates_golden: `assert_golden` writes, keeps in `golden_writes` what, and tells `golden_notes` so.
     """
 
     vm_type = VmUnderTest
@@ -161,8 +164,10 @@ class MachineUnderTest(Machine):
         self.notes: list[str] = []
         self.last_outcome: Outcome | None = None
         self.variant: Variant | None = None
+        self.built_for_encoding: frozenset[str] = frozenset()
         self.golden_folder = Path()
         self.updates_golden = False
+        self.golden_writes: dict[Path, tuple[str, ...]] = {}
         self.golden_notes: Callable[[str], None] = self.notes.append
         self.origin = str(config.path or "a machine made in code")
 
@@ -261,6 +266,20 @@ class MachineUnderTest(Machine):
                 results = event.fields[1]
                 if isinstance(results, list) and results:
                     yield results[0]
+
+    def encodings(self) -> set[tuple[str, str]]:
+        """(VM, "native" or "smccc") of every hypercall that was made: what the guest really executed."""
+        calls = {(event.vm, event.vcpu, field(event, "pc")) for event in self.hypercalls()}
+        return {(vm, encoding_at(self.vm(vm), vcpu, cast("int", pc))) for vm, vcpu, pc in calls if pc is not None}
+
+    def wrong_encoding(self) -> str | None:
+        """What is wrong where a guest that was built for the variant's encoding used another; None: nothing."""
+        wanted = None if self.variant is None else self.variant.encoding
+        for name, encoding in sorted(self.encodings()) if wanted is not None else ():
+            if name in self.built_for_encoding and encoding != wanted:
+                image = self.vm(name).images[0].path
+                return f"VM '{name}' must make its hypercalls in the {wanted} encoding; {image} made {encoding} ones"
+        return None
 
     @property
     def lost_events(self) -> int:

@@ -16,7 +16,7 @@ from gunyah_emu.errors import UserError
 from gunyah_emu.testing.options import option_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from gunyah_emu.machine.config import MachineConfig, VmConfig
@@ -47,7 +47,7 @@ class Variant(NamedTuple):
         parts = [f"{name}={value}" for name, value in named if value is not None]
         return "-".join([*parts, *(value for value in (self.cpu, self.encoding) if value is not None)])
 
-    def apply(self, config: MachineConfig, *, is_assembled: bool = False) -> None:
+    def apply(self, config: MachineConfig, assembled: Iterable[str] = ()) -> frozenset[str]:
         """Give a configuration the CPU model and the images of this variant.
 
         A guest executes the encoding that it was built with, so an encoding is a choice of images: `NAME.smccc.elf`
@@ -55,19 +55,24 @@ class Variant(NamedTuple):
 
         Arguments:
             config: what to change.
-            is_assembled: a guest of it was assembled in this encoding, so images need not be there.
+            assembled: VMs whose image was assembled in this encoding.
+
+        Returns: the VMs whose image is built for the encoding.
 
         Errors: NoTwinError when no VM has such an image.
         """
         if self.cpu is not None:
             for vm in config.vms:
                 vm.cpu = self.cpu  # type: ignore[assignment]  # one of CPUS
-        if self.encoding is not None:
-            twins = [(vm, twin) for vm in config.vms if (twin := _twin(vm, self.encoding)) is not None]
-            if not twins and not is_assembled and self.encoding != ENCODINGS[0]:
-                raise _no_twin(config, self.encoding)
-            for vm, twin in twins:
-                vm.image = twin
+        if self.encoding is None:
+            return frozenset()
+        twins = [(vm, twin) for vm in config.vms if (twin := _twin(vm, self.encoding)) is not None]
+        built = {vm.name for vm, _ in twins} | set(assembled)
+        if not built and self.encoding != ENCODINGS[0]:
+            raise _no_twin(config, self.encoding)
+        for vm, twin in twins:
+            vm.image = twin
+        return frozenset(built)
 
 
 def _twin(vm: VmConfig, encoding: str) -> str | None:

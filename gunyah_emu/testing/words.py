@@ -60,7 +60,7 @@ def interrupt(intid: object) -> str:
 
 def _call(event: Event, ignored: Ignored) -> str:
     call, arguments = str(field(event, "call")), field(event, "arguments")
-    objects = field(event, "objects") if "objects" in KINDS["hypercall"].fields else {}
+    objects = field(event, "objects") or {}  # older traces have none
     assert isinstance(arguments, dict)
     assert isinstance(objects, dict)
     shown = (
@@ -118,6 +118,17 @@ def _source(event: Event, _ignored: Ignored) -> str:
     return f"{field(event, 'source')}: {interrupt(field(event, 'virq'))}"
 
 
+def _blocked(event: Event, _ignored: Ignored) -> str:
+    intid, reasons = field(event, "intid"), field(event, "reasons")
+    assert isinstance(reasons, list | tuple)
+    name = "no interrupt is bound" if intid is None else interrupt(intid)
+    return f"{name} of {field(event, 'source') or 'a device'}: {'; '.join(map(str, reasons))}"
+
+
+def _printed(event: Event, _ignored: Ignored) -> str:
+    return repr(field(event, "text"))
+
+
 def _plain(names: Sequence[str]) -> Callable[[Event, Ignored], str]:
     def tell(event: Event, _ignored: Ignored) -> str:
         return " ".join(str(field(event, name)) for name in names)
@@ -137,6 +148,9 @@ EVENT_WORDS: dict[str, Callable[[Event, Ignored], str]] = {
     "irq_dropped": _interrupt,
     "irq_acknowledged": _interrupt,
     "irq_ended": _interrupt,
+    "irq_blocked": _blocked,
+    "console": _printed,
+    "idle": _plain(()),
     "unknown": _plain(("what",)),
     "exception_loop": _plain(("reason",)),
     "exit": _plain(("status",)),
