@@ -28,15 +28,24 @@ class Halt(enum.IntFlag):
     ACCESS = 8
 
 
+class Watched(NamedTuple):
+    """Bytes of one page, by IPA, and which accesses to them are watched."""
+
+    ipa: int
+    size: int
+    reads: bool
+    writes: bool
+
+
 class Wanted(NamedTuple):
     """What a debugger wants to see.
 
     Arguments:
         breakpoints: virtual addresses of instructions, whichever vCPU is about to execute them.
         catch: asked about every HVC and SMC; None: about none.
-        watched: IPAs of pages, and whether reads are watched beside writes; every access there halts.
+        watched: where accesses halt, in RAM.  An engine may also halt at another access to the same page.
     """
 
     breakpoints: frozenset[int] = frozenset()
     catch: Catch | None = None
-    watched: tuple[tuple[int, bool], ...] = ()
+    watched: tuple[Watched, ...] = ()

@@ -14,7 +14,7 @@ from typing import cast
 
 from gunyah_emu.cpu import _accelerator
 from gunyah_emu.cpu.counting import let_blocks_count
-from gunyah_emu.cpu.debugging import NEVER_HALT, NOWHERE, Halt, Wanted
+from gunyah_emu.cpu.debugging import NEVER_HALT, NOWHERE, Halt, Wanted, Watched
 from gunyah_emu.cpu.door import OFFSETS, OPERATIONS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
@@ -275,13 +275,17 @@ class FastEngine(Engine):
             return None
         return lambda vcpu, is_smc, immediate: catch(vcpu, "smc" if is_smc else "hvc", immediate)
 
-    def _watch(self, pages: tuple[tuple[int, bool], ...]) -> None:
+    def _watch(self, places: tuple[Watched, ...]) -> None:
         """Take from the guest what it may do to pages, so that it traps; give back what was taken before."""
-        if not pages and not self._watched:
+        if not places and not self._watched:
             return
+        pages: dict[int, bool] = {}
+        for place in places:
+            page = place.ipa & -PAGE
+            pages[page] = pages.get(page, False) or place.reads
         for ipa, before in self._watched.items():
             self._stage2.permit(ipa, before)
-        self._watched = {ipa: self._stage2.forbid(ipa, reads=reads) for ipa, reads in pages if self.ram_at(ipa)}
+        self._watched = {ipa: self._stage2.forbid(ipa, reads=reads) for ipa, reads in pages.items() if self.ram_at(ipa)}
         self.core.flush()
 
     @property

@@ -72,6 +72,7 @@ _PROTOTYPES: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "uc_mem_unmap": (c_int, (c_void_p, c_uint64, c_uint64)),
     "uc_emu_start": (c_int, (c_void_p, c_uint64, c_uint64, c_uint64, c_size_t)),
     "uc_emu_stop": (c_int, (c_void_p,)),
+    "uc_mem_protect": (c_int, (c_void_p, c_uint64, c_uint64, c_uint32)),
     "uc_reg_read": (c_int, (c_void_p, c_int, c_void_p)),
     "uc_reg_write": (c_int, (c_void_p, c_int, c_void_p)),
     "uc_reg_read_batch": (c_int, (c_void_p, c_void_p, c_void_p, c_int)),
@@ -186,6 +187,12 @@ class Unicorn:
         )
         error = self._library.uc_mem_map_ptr(self.handle, address, size, permissions, host_address)
         self._check(error, f"uc_mem_map_ptr 0x{address:x} size 0x{size:x}")
+
+    def protect(self, address: int, size: int, *, accessible: bool, writable: bool, executable: bool) -> None:
+        """Change what may be done to a whole piece that was mapped."""
+        permissions = (PROT_READ if accessible else 0) | (PROT_EXEC if executable else 0)
+        permissions |= PROT_WRITE if accessible and writable else 0
+        self._check(self._library.uc_mem_protect(self.handle, address, size, permissions), f"protect 0x{address:x}")
 
     def unmap(self, address: int, size: int) -> None:
         """Take `size` bytes at physical `address` away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from ctypes import string_at
 from typing import cast
@@ -46,9 +47,10 @@ class PortableDebug(PortableState):
     def debug(self, wanted: Wanted | None) -> None:
         """Have runs halt where a debugger wants it; None: no longer."""
         self._wanted = wanted
-        pages = () if wanted is None else wanted.watched
-        if pages or self._watched:
-            self._watch({ipa: reads for ipa, reads in pages if self.ram_at(ipa)})
+        places = () if wanted is None else wanted.watched
+        pages = {place.ipa & -PAGE for place in places if self.ram_at(place.ipa)}
+        if pages != self._watched:
+            self._watch(pages)
         if wanted is None:
             self._halt_after, self._pass = NEVER_HALT, NOWHERE
 
@@ -132,41 +134,64 @@ class PortableDebug(PortableState):
         self._halt = Halt.CALL
         return True
 
-    def _halts_at_access(self, ipa: int) -> bool:
-        """Whether the access that failed is to a watched page: the guest halts in front of it then."""
-        if ipa & -PAGE not in self._watched:
+    def _is_guarded(self, pc: int, ipa: int, size: int, *, is_write: bool) -> bool:
+        """Whether an access failed because its page is guarded: the guest halts in front of it, or has made it."""
+        page = ipa & -PAGE
+        if page not in self._watched:
             return False
-        self._budget += 1
-        self._rests[self._resident] = self._cut
-        self._halt = Halt.ACCESS
+        assert self._wanted is not None
+        where, owed = self._cut
+        if any(
+            place.ipa < ipa + size and ipa < place.ipa + place.size and (place.writes if is_write else place.reads)
+            for place in self._wanted.watched
+        ):
+            self._budget += 1
+            self._rests[self._resident] = self._cut
+            self._halt = Halt.ACCESS
+        else:
+            region = self.ram_at(page)
+            assert region is not None
+            self._rests[self._resident] = (where + 4, owed - 1)
+            for accessible in (True, False):
+                self._uc.protect(
+                    page, PAGE, accessible=accessible, writable=region.writable, executable=region.executable
+                )
+                if accessible:
+                    self._run_prefix(pc, 4, 1)
         return True
+
+    @abstractmethod
+    def _run_prefix(self, address: int, size: int, count: int) -> bool:
+        """Run the first `count` instructions of a block; False when one of them trapped, which is answered then."""
 
     # ------------------------------------------------------------------ watched pages
 
-    def _watch(self, pages: dict[int, bool]) -> None:
+    def _watch(self, pages: set[int]) -> None:
         """Take from the guest what it may do to pages; the emulator gets each piece of RAM anew."""
-        regions = {region for ipa in self._watched | set(pages) if (region := self.ram_at(ipa)) is not None}
-        self._watched = set(pages)
+        regions = {region for ipa in self._watched | pages if (region := self.ram_at(ipa)) is not None}
+        self._watched = pages
         for region in regions:
             self._uc.unmap(region.ipa, region.size)
             start = region.ipa
             for ipa in sorted(ipa for ipa in pages if region.ipa <= ipa < region.ipa + region.size):
                 self._map_piece(region, start, ipa)
-                self._map_piece(region, ipa, ipa + PAGE, reads=not pages[ipa], writes=False)
+                self._map_piece(region, ipa, ipa + PAGE, is_guarded=True)
                 start = ipa + PAGE
             self._map_piece(region, start, region.ipa + region.size)
         self._uc.forget_code()
         self._uc.flush_tlb()
 
-    def _map_piece(self, region: Ram, start: int, end: int, *, reads: bool = True, writes: bool = True) -> None:
+    def _map_piece(self, region: Ram, start: int, end: int, *, is_guarded: bool = False) -> None:
         if start < end:
             host = self._host(region) + start - region.ipa
-            writable = writes and region.writable
-            self._uc.map(start, end - start, host, readable=reads, writable=writable, executable=region.executable)
+            may_write = region.writable and not is_guarded
+            self._uc.map(
+                start, end - start, host, readable=not is_guarded, writable=may_write, executable=region.executable
+            )
 
+    @abstractmethod
     def _host(self, region: Ram) -> int:
         """Where the region is in our own memory."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------ states
 

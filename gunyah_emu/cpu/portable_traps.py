@@ -180,9 +180,9 @@ class PortableTraps(PortableDebug):
         if self._looks:
             self._cut_block(pc)
         self._settle(pc + 4)
-        if self._halts_at_access(ipa):
-            return
         is_write = kind in _MEM_WRITES
+        if self._is_guarded(pc, ipa, size, is_write=is_write):
+            return
         access = data_access(uc.fetch(pc), registers, pc)
         place = next(((ipa - base, d) for base, length, d in self.devices if base <= ipa < base + length), None)
         if place is not None and access is not None and access.syndrome_valid:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EL1 = 1
 
 
-def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
+def pages(address: int, size: int) -> Iterator[tuple[int, int]]:
     """A range cut at the ends of pages, as (address, size)."""
     end = address + size
     while address < end:
@@ -34,13 +34,13 @@ def _ram(vm: VirtualMachine, ipa: int, size: int) -> memoryview | None:
 
 def _virtual(vcpu: VCpu, address: int, size: int) -> Iterator[memoryview | None]:
     """RAM at virtual addresses as EL1 may read it, page by page; None where there is none."""
-    for va, part in _pages(address, size):
+    for va, part in pages(address, size):
         ipa = vcpu.vm.engine.translate(vcpu.index, va & (1 << 64) - 1, el=EL1)
         yield None if ipa is None else _ram(vcpu.vm, ipa, part)
 
 
 def _physical(vm: VirtualMachine, address: int, size: int) -> Iterator[memoryview | None]:
-    return (_ram(vm, ipa, part) for ipa, part in _pages(address, size))
+    return (_ram(vm, ipa, part) for ipa, part in pages(address, size))
 
 
 def _read(pieces: Iterator[memoryview | None]) -> bytes:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from gunyah_emu.cpu.debugging import Wanted
+from gunyah_emu.cpu.debugging import Wanted, Watched
 from gunyah_emu.cpu.decode import decode_access
-from gunyah_emu.cpu.engine import PAGE
 from gunyah_emu.debug.calls import call_number
-from gunyah_emu.debug.memory import EL1, read_virtual
+from gunyah_emu.debug.memory import EL1, pages, read_virtual
 from gunyah_emu.debug.points import Breakpoint, CallCatch, InterruptCatch, Watchpoint
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Sights:
             found = self._wanted[vm] = Wanted(
                 frozenset(point.address for point in mine if isinstance(point, Breakpoint)),
                 self._catcher(vm) if any(isinstance(point, CallCatch) for point in mine) else None,
-                self._pages(vm, [point for point in mine if isinstance(point, Watchpoint)]),
+                self._places(vm, [point for point in mine if isinstance(point, Watchpoint)]),
             )
         return found
 
@@ -82,16 +81,16 @@ class Sights:
 
     # accesses
 
-    def _pages(self, vm: VirtualMachine, points: list[Watchpoint]) -> tuple[tuple[int, bool], ...]:
-        """The pages of watched bytes, by IPA, and whether reads matter there."""
+    def _places(self, vm: VirtualMachine, points: list[Watchpoint]) -> tuple[Watched, ...]:
+        """Watched bytes by IPA, page by page."""
         looker = self._looker if self._looker is not None and self._looker.vm is vm else vm.vcpus.get(0)
-        pages: dict[int, bool] = {}
+        places = []
         for point in points:
-            for va in range(point.address & -PAGE, point.address + point.size, PAGE):
+            for va, size in pages(point.address, point.size):
                 ipa = None if looker is None else vm.engine.translate(looker.index, va, el=EL1)
                 if ipa is not None:
-                    pages[ipa] = pages.get(ipa, False) or point.access != "write"
-        return tuple(sorted(pages.items()))
+                    places.append(Watched(ipa, size, reads=point.access != "write", writes=point.access != "read"))
+        return tuple(places)
 
     def watched_access(self, vcpu: VCpu) -> tuple[Watchpoint, int] | None:
         """The point that the vCPU's next instruction meets by an access, and at which address."""
