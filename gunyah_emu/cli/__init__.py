@@ -21,6 +21,7 @@ STATUS_INTERRUPTED = 130
 COMMANDS: dict[str, str] = {
     "demo": "two VMs and one doorbell, in a second",
     "run": "run a machine file, or one or more images, a VM each",
+    "debug": "a machine that GDB moves, forwards and backwards: an inferior for each VM, a thread for each vCPU",
     "why": "what led to an event of a trace, what came of it, and why an interrupt did not arrive",
     "trace": "what is different between two traces, and how it came about",
     "hypercalls": "the table of hypercalls, from their declarations",

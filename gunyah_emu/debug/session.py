@@ -233,6 +233,8 @@ class Session:
         for returning, catch in list(self._returning.items()):
             if self.slices.counted(returning):
                 del self._returning[returning]
+                if not returning.on:  # a call that turns its caller off does not return
+                    continue
                 return Halt(HaltKind.CALL_RETURN, position, returning, catch)
         if (taken := self.sights.take_interrupt()) is not None:
             return Halt(HaltKind.INTERRUPT, position, *taken)
@@ -361,13 +363,17 @@ class Session:
         return memory.write_physical(vm, address, data)
 
     def write_register(self, vcpu: VCpu, name: str, value: int) -> None:
-        """Write x0..x30, sp, pc, pstate, or a system register by its name."""
+        """Write x0..x30, sp, pc, pstate, v0..v31, fpcr, fpsr, or a system register by its name."""
         self._is_changed = True
         registers = vcpu.vm.engine.registers(vcpu.index)
         if name in ("sp", "pc", "pstate"):
             setattr(registers, name, value)
         elif name[0] == "x" and name[1:].isdigit():
             registers.x[int(name[1:])] = value
+        elif name[0] == "v" and name[1:].isdigit():
+            registers.fp.v[int(name[1:])] = value
+        elif name in ("fpcr", "fpsr"):
+            setattr(registers.fp, name, value)
         else:
             registers[name] = value
 

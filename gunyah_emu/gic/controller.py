@@ -16,7 +16,7 @@ from gunyah_emu.gic.state import AFFINITY_MASK, EDGE_TRIGGERED, IDLE, SPI_BASE, 
 if TYPE_CHECKING:
     from gunyah_emu.gic.delivery import Delivery
     from gunyah_emu.gic.observer import GicObserver
-    from gunyah_emu.gic.why import Reason
+    from gunyah_emu.gic.why import InterruptState, Reason
 
 Snapshot = tuple[
     tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
@@ -129,6 +129,12 @@ class Gic:
     def is_level_triggered(self, intid: int) -> bool:
         """Whether an SPI is level-sensitive now."""
         return not self.interrupts.states[self._spi_slot(intid)] & EDGE_TRIGGERED
+
+    def describe(self, vcpu: int, intid: int) -> InterruptState | None:
+        """An interrupt as a vCPU sees it; None when there is none of that INTID."""
+        from gunyah_emu.gic.why import describe
+
+        return describe(self._delivery, self.cpu_interfaces[vcpu], intid)
 
     def snapshot(self) -> Snapshot:
         """The whole state as plain integers and tuples; connections and the observer are not part of it."""

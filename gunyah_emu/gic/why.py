@@ -1,11 +1,20 @@
-"""Why an interrupt is not delivered, computed from the state as it is now."""
+"""What an interrupt is and why it is not delivered, computed from the state as it is now."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gunyah_emu.gic.state import ENABLE_GROUP1, ENABLED, GROUP1, IDLE, PRIORITY_SHIFT, SLOT_MASK
+from gunyah_emu.gic.state import (
+    EDGE_TRIGGERED,
+    ENABLE_GROUP1,
+    ENABLED,
+    GROUP1,
+    IDLE,
+    LISTED,
+    PRIORITY_SHIFT,
+    SLOT_MASK,
+)
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
@@ -27,6 +36,51 @@ class Reason(Enum):
     RUNNING_PRIORITY = "the vCPU is handling an interrupt of the same or a higher priority (ICC_RPR_EL1)"
     OUTRANKED = "another pending interrupt is more urgent"
     NOT_LISTED = "it is in no list register: others hold them all, or nothing made the hypervisor look at it since"
+
+
+class InterruptState(NamedTuple):
+    """An interrupt as one vCPU sees it.
+
+    Arguments:
+        intid: its number.
+        enabled, pending, active, edge, group1: as in the GIC's registers.
+        listed: it is in a list register of the hypervisor's.
+        priority: 0 is the most urgent.
+        route: the vCPU that it goes to; -1 for none.
+        why_not: what keeps it from this vCPU; empty when it is signalled.
+    """
+
+    intid: int
+    enabled: bool
+    pending: bool
+    active: bool
+    edge: bool
+    group1: bool
+    listed: bool
+    priority: int
+    route: int
+    why_not: tuple[Reason, ...]
+
+
+def describe(delivery: Delivery, cpu: CpuInterface, intid: int) -> InterruptState | None:
+    """Everything about an interrupt; None when the GIC has none of that INTID.  Looking changes nothing."""
+    interrupts = delivery.interrupts
+    slot = interrupts.slot(cpu.vcpu, intid)
+    if slot < 0:
+        return None
+    state = interrupts.states[slot]
+    return InterruptState(
+        intid,
+        state & ENABLED != 0,
+        delivery.is_pending(slot),
+        delivery.is_active(slot),
+        state & EDGE_TRIGGERED != 0,
+        state & GROUP1 != 0,
+        state & LISTED != 0,
+        interrupts.priorities[slot],
+        delivery.route_of(slot),
+        tuple(reasons(delivery, cpu, intid)),
+    )
 
 
 def reasons(delivery: Delivery, cpu: CpuInterface, intid: int) -> list[Reason]:

@@ -1,0 +1,37 @@
+"""For GDB, not for the package: `gdb-multiarch -x .../gunyah-gdb.py -ex 'gunyah HOST:PORT'`.
+
+Makes GDB know the names of hypercalls (`catch syscall doorbell_send`), run all VMs when it runs one, connect, and read
+each VM's registers as its own.
+"""
+
+import pathlib
+
+import gdb
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+
+
+class Gunyah(gdb.Command):
+    """Connect to a machine that `gunyah-emu debug` serves: gunyah [HOST:]PORT."""
+
+    def __init__(self) -> None:
+        super().__init__("gunyah", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Set up, connect, and visit every VM once."""
+        # Names of calls are read from the folder `syscalls` of this one, symbols from the images on this host.
+        gdb.execute(f"set data-directory {FOLDER}")
+        gdb.execute("set sysroot")
+        gdb.execute("set schedule-multiple on")
+        gdb.execute(f"target extended-remote {argument}", from_tty)
+        # GDB reads the target description only for the VM that it stops in.
+        stopped = gdb.selected_thread()
+        for inferior in gdb.inferiors():
+            for thread in inferior.threads()[:1]:
+                thread.switch()
+                gdb.execute("unset tdesc filename")
+        if stopped is not None:
+            stopped.switch()
+
+
+Gunyah()

@@ -1,0 +1,1 @@
+"""The packets, a file a family."""
