@@ -301,6 +301,11 @@ class Engine(ABC):
     def registers(self, vcpu: int) -> Registers:
         """A vCPU's registers, for reading and writing, whether it is swapped in or not."""
 
+    @property
+    @abstractmethod
+    def is_closed(self) -> bool:
+        """Whether it was freed."""
+
     @abstractmethod
     def close(self) -> None:
         """Free the emulator; the engine must not be used afterwards."""
@@ -347,10 +352,13 @@ class Engine(ABC):
 
     def mark(self) -> object:
         """The state of every vCPU, and what is on the bus; the contents of RAM and what `walked` names are others'."""
-        return self._save_cpus(), tuple(self.ram), tuple(self.devices), self.loop
+        return None if self.is_closed else (self._save_cpus(), tuple(self.ram), tuple(self.devices), self.loop)
 
     def rewind(self, mark: object) -> None:
         """Bring back a state of this engine's; what changes in RAM must be `invalidate`d besides."""
+        if mark is None:  # its VM had ended
+            return
+        assert not self.is_closed, "the engine of a VM in a state that may come back is kept"
         saved, ram, devices, self.loop = cast("_Mark", mark)
         if tuple(self.ram) != ram:
             for region in tuple(self.ram):

@@ -242,6 +242,11 @@ class FastEngine(Engine):
         """A vCPU's registers."""
         return self._views[vcpu]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was freed."""
+        return self._uc.handle.value is None
+
     def close(self) -> None:
         """Free the emulator."""
         if self._uc.handle.value is not None:

@@ -379,6 +379,11 @@ class PortableEngine(PortableTraps):
         """A vCPU's registers."""
         return self._views[vcpu]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was freed."""
+        return self._uc.handle.value is None
+
     def close(self) -> None:
         """Free the emulator."""
         if self._uc.handle.value is None:
