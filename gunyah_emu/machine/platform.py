@@ -218,6 +218,8 @@ class MachinePlatform:
         for vm in self._doomed:
             if not self.keeps_engines:
                 vm.close()
+            if (tracing := self.machine.tracing) is not None:
+                tracing.forget_console(vm)
             self.machine.vms.remove(vm)
         self._doomed.clear()
 

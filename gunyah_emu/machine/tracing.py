@@ -113,6 +113,10 @@ class Tracing:
         """Record what a VM prints."""
         self._consoles[vm] = ConsoleTracing(vm, self._recorder)
 
+    def forget_console(self, vm: VirtualMachine) -> None:
+        """A VM is gone: say what it had not ended, and let it go."""
+        self._consoles.pop(vm).close(keep=True)
+
     def close(self, *, complete: bool) -> None:
         """Observe no longer, and close the sinks; a run that was not cut short says what it left pending."""
         if complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,7 @@ import pytest
 from keystone import KS_ARCH_ARM64, KS_MODE_LITTLE_ENDIAN, Ks
 
 from gunyah_emu import Machine, Reason
+from gunyah_emu.events import DigestSink
 from gunyah_emu.hypervisor.addrspace import Addrspace
 from gunyah_emu.hypervisor.cspace import CSpace
 from gunyah_emu.hypervisor.memextent import ACCESS_RWX, MemExtent, attributes
@@ -21,8 +23,9 @@ from gunyah_emu.hypervisor.thread import Thread
 from gunyah_emu.hypervisor.vcpu_run import vcpu_run
 from gunyah_emu.hypervisor.vdevice import attach_distributor
 from gunyah_emu.hypervisor.vic import Vic
-from gunyah_emu.machine.vm import MAX_MESSAGES
+from gunyah_emu.machine.vm import MAX_MESSAGES, VirtualMachine
 
+GUESTS: Final = Path(__file__).parents[3] / "guest_images"
 ROOT: Final = 0x8048_0000
 PHYSICAL: Final = 0x5000_0000
 IPA: Final = 0x1000_0000
@@ -216,3 +219,13 @@ def test_a_guest_that_makes_faulting_vms_for_ever_fills_no_list(bench: Bench) ->
     outcome = bench.machine.run(max_instructions=1000)
     assert len(outcome.messages) <= MAX_MESSAGES + 1  # that the root VM waits is said too
     assert not bench.machine.platform.by_addrspace.get(bench.addrspace)
+
+
+def test_a_vm_that_is_gone_is_forgotten_by_who_records_it_too():
+    """A guest that makes VMs for ever must not fill the host's memory, whoever looks on."""
+    with Machine.from_toml(GUESTS / "root_vm" / "machine.toml") as machine:
+        machine.record(DigestSink())
+        machine.run(max_instructions=150_000)
+        gc.collect()
+        alive = [found for found in gc.get_objects() if isinstance(found, VirtualMachine) and found.machine is machine]
+        assert {id(vm) for vm in alive} == {id(vm) for vm in machine.vms}
