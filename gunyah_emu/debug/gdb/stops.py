@@ -66,7 +66,7 @@ class Stops:
         return f"W{(vm.exit_status or 0) & 0xFF:02x}{process}".encode()
 
     def remember(self, halt: Halt) -> None:
-        """This was the last stop."""
+        """Take it for the last stop."""
         self._last = halt
         self.vcpu = halt.vcpu or self._stub.session.current or self.vcpu
 

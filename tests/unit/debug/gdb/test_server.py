@@ -186,9 +186,13 @@ def test_a_client_that_takes_nothing_is_given_up(serve, monkeypatch) -> None:
     served = serve()
     peer = served.connect()
     peer.socket.settimeout(0.05)
-    with pytest.raises(OSError):
-        for _ in range(100_000):
+
+    def ask_for_ever():
+        while True:
             peer.socket.sendall(frame(b"m40100000,2000") * 50)
+
+    with pytest.raises((ConnectionError, TimeoutError)):
+        ask_for_ever()
     assert served.connect().ask(b"?").startswith(b"T05")
 
 
