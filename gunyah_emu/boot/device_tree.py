@@ -97,6 +97,7 @@ class Description(NamedTuple):
         psci_method: "hvc" or "smc".
         has_uart: a PL011, which is then the console.
         has_rtc: a PL031.
+        has_flash: the two banks of NOR flash.
         chosen: command line and initrd.
         hypervisor: None for a VM without Gunyah's node.
     """
@@ -107,6 +108,7 @@ class Description(NamedTuple):
     psci_method: str = "hvc"
     has_uart: bool = True
     has_rtc: bool = True
+    has_flash: bool = False
     chosen: Chosen = Chosen()
     hypervisor: Hypervisor | None = None
 
@@ -126,6 +128,8 @@ def build(description: Description) -> bytes:
     write_timer(tree)
     write_gic(tree)
     write_devices(tree, description)
+    if description.has_flash:
+        write_flash(tree)
     if description.hypervisor is not None:
         write_hypervisor(tree, description.hypervisor)
     tree.end()
@@ -233,6 +237,16 @@ def write_devices(tree: Writer, description: Description) -> None:
         tree.cells("clocks", PHANDLE_CLOCK)
         tree.strings("clock-names", "apb_pclk")
         tree.end()
+
+
+def write_flash(tree: Writer) -> None:
+    """/flash: two banks, each of two 16-bit chips side by side."""
+    tree.begin(f"flash@{virt_map.FLASH_BASE:x}")
+    tree.strings("compatible", "cfi-flash")
+    banks = range(virt_map.FLASH_BASE, virt_map.FLASH_END, virt_map.FLASH_BANK_SIZE)
+    tree.cells64("reg", *(number for base in banks for number in (base, virt_map.FLASH_BANK_SIZE)))
+    tree.cells("bank-width", 4)
+    tree.end()
 
 
 def write_hypervisor(tree: Writer, hypervisor: Hypervisor) -> None:

@@ -12,6 +12,7 @@ import stat
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gunyah_emu.boot import virt_map
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Segment:
     def end(self) -> int:
         """The guest physical address after the last byte."""
         return self.address + self.memory_size
+
+    def in_flash(self, base: int) -> bool:
+        """Whether this is the flash's, in a VM whose memory begins at `base`."""
+        return self.end <= virt_map.FLASH_END <= base
 
     def __repr__(self) -> str:
         mode = "".join(letter if self.flags & bit else "-" for letter, bit in (("r", PF_R), ("w", PF_W), ("x", PF_X)))
@@ -110,6 +115,12 @@ class Image:
         """The guest physical address after the highest byte."""
         return self.segments[-1].end
 
+    def start_from(self, boundary: int) -> int:
+        """The lowest address, but for segments that end by the flash's end while others are from `boundary` on."""
+        above = [segment.address for segment in self.segments if segment.address >= boundary]
+        is_split = above and all(s.address >= boundary or s.end <= virt_map.FLASH_END for s in self.segments)
+        return above[0] if is_split else self.start
+
     def symbol_at(self, address: int) -> tuple[str, int] | None:
         """The name of the function or object at a virtual (else physical) address, and the offset into it."""
         return None if self.symbols is None else self.symbols.symbol_at(address)
@@ -144,7 +155,7 @@ class Image:
         return Image(self.path, self.kind, self.entry + bias, moved, is_position_independent=True, symbols=symbols)
 
     def check_fits(self, base: int, size: int, vm: str) -> None:
-        """Raises UserError unless every segment lies inside the memory of a VM.
+        """Raises UserError unless every segment lies inside the memory of a VM, or in the flash below it.
 
         Arguments:
             base: the memory's guest physical address.
@@ -152,7 +163,7 @@ class Image:
             vm: the VM's name, for the message.
         """
         for segment in self.segments:
-            if segment.address < base or segment.end > base + size:
+            if (segment.address < base or segment.end > base + size) and not segment.in_flash(base):
                 raise UserError(
                     f"segments must lie inside the memory of VM '{vm}', {span(base, base + size)}; "
                     f"there is one at {span(segment.address, segment.end)}",
@@ -160,14 +171,16 @@ class Image:
                 )
 
     def load_into(self, ram: memoryview, base: int, *, is_zero: bool) -> None:
-        """Copies the image into a VM's memory.
+        """Copies the image, as far as it lies there, into a VM's memory or flash.
 
         Arguments:
-            ram: the memory, which must hold the image (`check_fits`).
+            ram: the memory; what is nowhere in it, `check_fits` has found to be the flash's, and the other way round.
             base: the guest physical address of its first byte.
             is_zero: the memory was never written, so that .bss need not be cleared.
         """
         for segment in self.segments:
+            if not base <= segment.address < base + len(ram):
+                continue
             start = segment.address - base
             stop = start + len(segment.data)
             ram[start:stop] = segment.data

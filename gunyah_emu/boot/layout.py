@@ -3,7 +3,8 @@
 The places are QEMU's where a guest could tell: a Linux kernel 2 MiB above the start of memory, a raw binary 512 KiB;
 the RAM disk at half of memory (128 MiB at most), a kernel's device tree after it, and a raw binary's there as well; for
 everything else the device tree at the start of memory, where bare-metal guests for QEMU's virt look for it.  What is
-taken moves on to the next free place, never onto an image.
+taken moves on to the next free place, never onto an image.  A segment below the devices is the flash's, where memory
+is above them.
 
 Source: QEMU 7.2 hw/arm/boot.c as observed; Linux Documentation/arch/arm64/booting.rst.
 """
@@ -43,6 +44,10 @@ class Layout(NamedTuple):
     device_tree: int
     ram_disk: tuple[int, int] | None
 
+    def has_flash(self, base: int) -> bool:
+        """Whether something is in the flash of a VM whose memory begins at `base`."""
+        return any(segment.in_flash(base) for image in self.images for segment in image.segments)
+
     @property
     def entry(self) -> int:
         """Where the first vCPU starts."""
@@ -56,7 +61,8 @@ def memory_for(images: Sequence[Image]) -> tuple[int, int]:
         UserError: they would need memory where the devices are, or more than 16 GiB.
     """
     fixed = [image for image in images if not image.is_position_independent and image.kind != "flash"]
-    low = min((image.start for image in fixed), default=virt_map.RAM_BASE)
+    # Linkers put headers where nobody asked for them: an image with more than that in memory has the rest in the flash.
+    low = min((image.start_from(virt_map.DEVICES_END) for image in fixed), default=virt_map.RAM_BASE)
     high = max((image.end for image in fixed), default=virt_map.RAM_BASE)
     is_near = low >= virt_map.RAM_BASE and high - virt_map.RAM_BASE <= NEAR
     base = virt_map.RAM_BASE if is_near else low & -BLOCK

@@ -6,6 +6,8 @@ Source: QEMU 7.2, `qemu-system-aarch64 -M virt,gic-version=3,dumpdtb=...`.
 from __future__ import annotations
 
 FLASH_BASE, FLASH_SIZE = 0x0000_0000, 0x0800_0000  # two banks, side by side
+FLASH_END = FLASH_BASE + FLASH_SIZE
+FLASH_BANK_SIZE = FLASH_SIZE // 2
 
 GICD_BASE, GICD_SIZE = 0x0800_0000, 0x1_0000
 GICR_BASE, GICR_SIZE = 0x080A_0000, 0x2_0000  # a vCPU

@@ -32,8 +32,11 @@ from gunyah_emu.machine.root import build_root_vm
 from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gunyah_emu.boot.image import Image
     from gunyah_emu.boot.layout import Layout
+    from gunyah_emu.cpu import Engine
     from gunyah_emu.machine.config import VirqConfig, VmConfig
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VirtualMachine
@@ -63,6 +66,7 @@ class Parts(NamedTuple):
     config: VmConfig
     vm: VirtualMachine
     ram: memoryview
+    flash: memoryview | None
     layout: Layout
     base: int
     cspace: CSpace
@@ -108,10 +112,8 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     ram_disk = b"" if config.initrd is None else read_file(config.initrd)
     layout = arrange(images, base, size, config.name, len(ram_disk), _device_tree_room(machine))
     ram = allocate(size)
-    flash = next((image for image in layout.images if image.kind == "flash"), None)
     for image in layout.images:
-        if image is not flash:
-            image.load_into(ram, base, is_zero=True)
+        image.load_into(ram, base, is_zero=True)
     if layout.ram_disk is not None:
         start = layout.ram_disk[0] - base
         ram[start : start + len(ram_disk)] = ram_disk
@@ -124,8 +126,9 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     addrspace = Addrspace(machine.hypervisor.root_partition, config.name, vmid=vmid)
     activate(addrspace)
     _add_memory(machine, addrspace, base, ram, physical, ACCESS_RWX)
-    if flash is not None:
-        _add_flash(machine, addrspace, flash, FIRST_FLASH + vmid * virt_map.FLASH_SIZE)
+    flash = None
+    if layout.has_flash(base):
+        flash = _add_flash(machine, addrspace, layout.images, FIRST_FLASH + vmid * virt_map.FLASH_SIZE)
     machine.platform.by_addrspace[addrspace] = vm
     partition = machine.hypervisor.root_partition
     cspace = CSpace(partition, config.name, max_caps=MAX_CAPS)
@@ -134,7 +137,7 @@ def _build_vm(machine: Machine, config: VmConfig, vmid: int, physical: int) -> P
     activate(cspace, vic)
     threads = _make_vcpus(machine, config, addrspace, cspace, vic)
     vm.threads = threads
-    return Parts(config, vm, ram, layout, base, cspace, vic, threads, [])
+    return Parts(config, vm, ram, flash, layout, base, cspace, vic, threads, [])
 
 
 def _add_memory(
@@ -151,10 +154,23 @@ def _add_memory(
     assert not error, error
 
 
-def _add_flash(machine: Machine, addrspace: Addrspace, image: Image, physical: int) -> None:
+def _add_flash(machine: Machine, addrspace: Addrspace, images: Sequence[Image], physical: int) -> memoryview:
     flash = allocate(virt_map.FLASH_SIZE)
-    image.load_into(flash, virt_map.FLASH_BASE, is_zero=True)
+    for image in images:
+        image.load_into(flash, virt_map.FLASH_BASE, is_zero=True)
     _add_memory(machine, addrspace, virt_map.FLASH_BASE, flash, physical, ACCESS_READ | ACCESS_EXECUTE)
+    return flash
+
+
+def _attach_flash_bank(engine: Engine, base: int, array: memoryview) -> None:
+    def show(is_array: bool) -> None:
+        engine.unmap(base, len(array))
+        engine.map_device(base, len(array), bank)
+        if is_array:
+            engine.map_ram(base, array, writable=False)
+
+    bank = Flash(array, show, lambda offset, size: engine.invalidate(base + offset, size))
+    engine.map_device(base, len(array), bank)
 
 
 def _make_vcpus(machine: Machine, config: VmConfig, addrspace: Addrspace, cspace: CSpace, vic: Vic) -> list[Thread]:
@@ -231,6 +247,9 @@ def _start(machine: Machine, parts: Parts) -> None:
     error = parts.threads[0].power_on(layout.entry, layout.device_tree)
     assert not error, error
     _attach_devices(machine, vm, parts.vic)
+    if parts.flash is not None:
+        for base in range(virt_map.FLASH_BASE, virt_map.FLASH_END, virt_map.FLASH_BANK_SIZE):
+            _attach_flash_bank(vm.engine, base, parts.flash[base : base + virt_map.FLASH_BANK_SIZE])
     if config.script:
         vm.script = vm.console.script((step.expect, step.send) for step in config.script)
 
@@ -250,6 +269,7 @@ def _device_tree(machine: Machine, parts: Parts) -> bytes:
         affinities=[thread.mpidr & 0xFF_00FF_FFFF for thread in parts.threads],
         cpu="arm,armv8" if config.cpu == "max" else f"arm,{config.cpu}",
         chosen=device_tree.Chosen(bootargs=config.bootargs, initrd=parts.layout.ram_disk),
+        has_flash=parts.flash is not None,
         hypervisor=device_tree.Hypervisor(addrspace.vmid, config.name, parts.resources),
     )
     room = _device_tree_room(machine)
@@ -287,5 +307,3 @@ def _attach_devices(machine: Machine, vm: VirtualMachine, vic: Vic) -> None:
     scheduler.add_timer(clock, clock.deadline, clock.expire)
     engine.map_device(virt_map.PL031_BASE, virt_map.PL031_SIZE, clock)
     engine.map_device(virt_map.VIRTIO_BASE, virt_map.VIRTIO_SIZE, EmptyVirtioSlots())
-    if any(image.kind == "flash" for image in vm.images):
-        engine.map_device(virt_map.FLASH_BASE, virt_map.FLASH_SIZE, Flash())
