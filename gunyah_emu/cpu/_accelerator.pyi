@@ -3,12 +3,13 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-ON_BLOCK: int
 ON_INTERRUPT: int
 TRAP_TO_EL2: int
 FLOATING_POINT_TARGET_EL: int
 GENERATE_CALL: int
 GENERATE_EXIT: int
+TRANSLATE: int
+NOTHING: int
 
 def configure(
     offsets: dict[str, int], functions: dict[str, int], operations: dict[str, int], tables: int, /

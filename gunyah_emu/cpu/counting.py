@@ -12,9 +12,13 @@ from ctypes import c_uint8
 from gunyah_emu.cpu import _accelerator
 from gunyah_emu.cpu.door import OFFSETS, Door, DoorClosedError
 from gunyah_emu.cpu.el2 import SETUP
-from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, Unicorn
+from gunyah_emu.cpu.libunicorn import Unicorn
 
-REPLACED = {"tcg_gen_callN": _accelerator.GENERATE_CALL, "tcg_gen_exit_tb": _accelerator.GENERATE_EXIT}
+REPLACED = {
+    "translator_loop": _accelerator.TRANSLATE,
+    "tcg_gen_callN": _accelerator.GENERATE_CALL,
+    "tcg_gen_exit_tb": _accelerator.GENERATE_EXIT,
+}
 """What of the emulator's translator comes to the accelerator first."""
 
 _LOOP = b"\x00\x04\x00\xf1\xe1\xff\xff\x54\x1f\x20\x03\xd5"  # again: subs x0, x0, #1 ; b.ne again ; nop
@@ -46,7 +50,6 @@ def _prove(door: Door) -> None:
             uc.write_system(encoding, value)
         live = memoryview((c_uint8 * OFFSETS["env_size"]).from_address(door.env(uc))).cast("B")
         core = _accelerator.Core(uc.handle.value, [bytearray(live)], *[_nobody] * 4)
-        uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
         pc, x0 = (live[OFFSETS[name] : OFFSETS[name] + 8].cast("Q") for name in ("env_pc", "env_x"))
         pc[0], x0[0] = _BASE, 100
         found = [(core.run(0, budget), core.retired, 100 - x0[0], pc[0] - _BASE) for budget in (10, 3, 1)]

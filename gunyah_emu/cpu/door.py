@@ -31,8 +31,8 @@ from gunyah_emu.cpu.libunicorn import (
 )
 
 OFFSETS = {
-    "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_add_hook": 0x190, "uc_translator": 0x300,
-    "hook_callback": 40, "hook_user": 48,
+    "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_translator": 768, "hook_callback": 40,
+    "operation_arguments": 24, "block_address": 0, "translation_next": 16, "cpu_uc": 33192,
     "cpu_env": 296, "cpu_cflags_next_tb": 24, "cpu_interrupt_request": 28,
     "cpu_halted": 33176, "cpu_exception_index": 33184,
     "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
@@ -44,25 +44,27 @@ OFFSETS = {
     "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field": 48,
     "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
 }  # fmt: skip
-"""Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo."""
+"""Byte offsets: uc_* in struct uc_struct, cpu_* in ARMCPU, env_* in CPUARMState, register_* in ARMCPRegInfo;
+hook_* in struct hook; operation_* in TCGOp; block_* in TranslationBlock; translation_* in DisasContextBase."""
 
 _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "cpu_loop_exit", "tlb_flush",
     "tb_invalidate_phys_range", "arm_mmu_idx", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
     "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
-    "tcg_temp_new_internal", "tcg_const_i64", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_addi_i32", "tcg_gen_extu_i32_i64",
-    "tcg_gen_shri_i64", "tcg_gen_brcondi_i64", "tcg_gen_callN", "tcg_gen_exit_tb",
+    "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcondi_i64",
+    "tcg_gen_callN", "tcg_gen_exit_tb", "translator_loop",
 )  # fmt: skip
 
 _SLOTS = {
     "fp_exception_el": 0x14C_82E0 - 0x5D_2070,
     "tcg_gen_callN": 0x14C_00B8 - 0x58_CF70,
     "tcg_gen_exit_tb": 0x14B_E6B0 - 0x59_5F10,
+    "translator_loop": 0x14C_63A8 - 0x69_1EE0,
 }
 """Where the library keeps a function's address for its own calls, from that function."""
 
-OPERATIONS = {"set_label": 1, "st_i32": 16, "ld_i64": 73, "st_i64": 77, "sub_i64": 79}
+OPERATIONS = {"set_label": 1, "movi_i32": 6, "st_i32": 16, "movi_i64": 64, "ld_i64": 73, "st_i64": 77, "sub_i64": 79}
 """The translator's numbers of its operations."""
 
 _OPERATION_NAMES, _OPERATION_SIZE = 0xA968, 32  # in the translator, a pointer to descriptions that begin with a name
@@ -257,11 +259,9 @@ def _prove_translator(door: Door, uc: Unicorn) -> None:
         _expect(f"the slot of {name}", _pointer(door.functions[name] + distance), function)
     handle = uc.handle.value
     assert handle is not None
-    found = _pointer(handle + OFFSETS["uc_add_hook"])
-    _expect("the engine's pointer to uc_add_inline_hook", found, door.functions["uc_add_inline_hook"])
-    hook = uc.hook(HOOK_BLOCK, door.functions["uc_emu_stop"], user=0x5EED)
-    for name, value in (("hook_callback", door.functions["uc_emu_stop"]), ("hook_user", 0x5EED)):
-        _expect(name, _pointer(hook + OFFSETS[name]), value)
+    _expect("the CPU's pointer to its engine", _pointer(door.cpu(uc) + OFFSETS["cpu_uc"]), handle)
+    hook = uc.hook(HOOK_BLOCK, door.functions["uc_emu_stop"])
+    _expect("a hook's function", _pointer(hook + OFFSETS["hook_callback"]), door.functions["uc_emu_stop"])
     uc.unhook(hook)
     operations = _pointer(_pointer(handle + OFFSETS["uc_translator"]) + _OPERATION_NAMES)
     for name, number in OPERATIONS.items():

@@ -20,7 +20,7 @@ from gunyah_emu.cpu.el2 import SETUP, stage2_setup
 from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
 from gunyah_emu.cpu.fast_registers import FastRegisters, general_registers
-from gunyah_emu.cpu.libunicorn import HOOK_BLOCK, HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
+from gunyah_emu.cpu.libunicorn import HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.stage2 import TABLES, Stage2
 from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name, trap_key
@@ -93,13 +93,12 @@ class FastEngine(Engine):
         self.core = core = _accelerator.Core(
             uc.handle.value, self._contexts, self._on_call, self._on_undefined, self._on_fetch_fault, self._on_unmapped
         )
-        uc.hook(HOOK_BLOCK, _accelerator.ON_BLOCK, id(core))
         uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
         # Never called, as all RAM may be fetched from.  But for a block at an address that a memory hook watches,
         # Unicorn leaves out a walk through the whole TLB that serves guests without cache maintenance.  Physical
         # addresses of RAM must not be watched: every store there would take the slow path.
         for begin, end in ((0, TABLES - 1), (2 * TABLES, (1 << 64) - 1)):
-            uc.hook(HOOK_FETCH_PROT, _accelerator.ON_BLOCK, begin=begin, end=end)
+            uc.hook(HOOK_FETCH_PROT, _accelerator.NOTHING, begin=begin, end=end)
         if not _fields:
             _fields.update((name, self._door.field(uc, encoding) or 0) for name, encoding in SYSTEM.items())
         self._views = [

@@ -1,43 +1,44 @@
 /* Counting in translated code: what a block does for the budget, without a call.
  *
- * Unicorn starts each block with two calls: of its block hook, and of its check for a request to stop.  Where blocks are
- * five instructions long these cost a third of the time.  So a block takes its length from the budget by itself, and calls
- * on_block only when nothing was left, at its end, where that is in nobody's way:
+ * With a hook Unicorn starts each block with two calls: of the hook, and of its check for a request to stop.  Where blocks
+ * are five instructions long these cost a third of the time, and the hook's list of blocks grows for ever.  So there is no
+ * hook: a block takes its length from the budget by itself, and calls on_block only when nothing was left, at its end,
+ * where that is in nobody's way:
  *
- *         left = budget;  budget = left - length;  block_end = ...;  if (left <= 0) goto special;
+ *         left = budget;  budget = left - length;  block_end = end;  if (left <= 0) goto special;
  *     go_on:
  *         what the guest's instructions do
  *     special:
- *         on_block(uc, address, 0, core)                 does not return when the block must not run
+ *         on_block(core, address)                        does not return when the block must not run
  *         goto go_on;
  *
  * The budget is the only way to stop a guest between two blocks, so the check for a request is left out.  Whoever wants to
  * see every block makes the budget look spent (`hold`).
  *
- * Three calls that Unicorn makes while it translates come here first: add_counter through a pointer of the engine;
- * generate_call and generate_exit through the library's table of function addresses, for the whole process.  They pass on
- * what is not about a block of ours.
+ * Three functions of Unicorn's translator lead here first, by the library's table of function addresses, for the whole
+ * process; translator_loop translates a block, and calls the two others meanwhile.  They pass on what is not about a block
+ * of ours.
  */
 #include "core.h"
 
 enum { CONDITION_ALWAYS = 1, CONDITION_LE = 10 }; /* TCGCond */
-enum { TYPE_I64 = 1 };                            /* TCGType */
+enum { TYPE_I32, TYPE_I64 };                      /* TCGType */
 enum { EXIT_REQUESTED = 3 };                      /* TB_EXIT_REQUESTED, of the exit that ends each block's code */
 enum { LABEL_PRESENT = 1 };                       /* TCGLabel */
 
-/* The block of ours that is being translated.  We hold the interpreter's lock; an emulator of somebody else's in another
- * thread has another context. */
+/* The block of ours that is being translated.  We hold the interpreter's lock; somebody else's emulator in another thread
+ * has another context. */
 static struct {
     char *context, *special, *go_on;
+    char *length, *end; /* the operations that load them, which are not known before the whole block is */
     Core *core;
     uint64_t address;
-    int awaits_check;
+    int begun;
 } block;
 
-/* A temporary is known by its address to operations, and by its distance from the context to the emulator's functions. */
-static uintptr_t constant(int64_t value) { return (uintptr_t)block.context + tcg_const_i64(block.context, value); }
-static uintptr_t temporary(void) { return (uintptr_t)tcg_temp_new_internal(block.context, TYPE_I64, 0); }
-static uint64_t distance(uintptr_t temporary) { return temporary - (uintptr_t)block.context; }
+static Core *first_core; /* of those whose blocks count */
+
+static uintptr_t constant(uint64_t value) { return (uintptr_t)block.context + tcg_const_i64(block.context, (int64_t)value); }
 
 static char *set_label(char *label)
 {
@@ -46,77 +47,119 @@ static char *set_label(char *label)
     return label;
 }
 
-/* Call a function of ours.  The first call of an engine goes through Unicorn, which makes the function known to it. */
-static void generate_call_of(void (*function)(void *, uint64_t, uint32_t, void *), int *known)
+/* Load a number that is not known yet.  Returns the operation. */
+static char *load_later(uintptr_t temporary, unsigned operation)
 {
-    Core *core = block.core;
-    void *arguments[] = {(void *)constant((int64_t)core->uc), (void *)constant((int64_t)block.address),
-                         (void *)constant(0), (void *)constant((int64_t)core)};
-    char hook[128] = {0}; /* struct hook, of which only the function is looked at */
+    char *made = tcg_emit_op(block.context, operation);
+    AT(uint64_t, made, operation_arguments) = temporary;
+    return made;
+}
+
+static void known_now(char *operation, uint64_t value) { AT(uint64_t, operation, operation_arguments + 8) = value; }
+
+/* Call a function of ours.  The first call of an engine goes through Unicorn, which makes the function known to it. */
+static void generate_call_of(void (*function)(Core *, uint64_t), int *known)
+{
+    void *arguments[] = {(void *)constant((uint64_t)block.core), (void *)constant(block.address)};
     if (*known) {
-        tcg_gen_callN(block.context, (void *)function, NULL, 4, arguments);
+        tcg_gen_callN(block.context, (void *)function, NULL, 2, arguments);
     } else {
+        char hook[128] = {0}; /* struct hook, of which only the function is looked at */
         AT(void *, hook, hook_callback) = (void *)function;
-        uc_add_inline_hook(core->uc, hook, arguments, 4);
+        uc_add_inline_hook(block.core->uc, hook, arguments, 2);
         *known = 1;
     }
 }
 
-static void add_counter(void *uc, void *hook, void **arguments, int count)
+static void begin(void)
 {
-    Core *core = AT(Core *, hook, hook_user);
-    block.context = NULL; /* of a block whose translation a fault ended */
-    if (AT(void *, hook, hook_callback) != (void *)on_block || pc_of(core) & 3) {
-        uc_add_inline_hook(uc, hook, arguments, count); /* a misaligned block never runs: on_block says so */
+    char *context = block.context;
+    block.begun = 1;
+    if (block.address & 3) { /* it will never run */
+        generate_call_of(on_block, &block.core->knows_on_block);
         return;
     }
-    char *context = AT(char *, uc, uc_translator);
-    block.context = context;
+    uintptr_t core = constant((uint64_t)block.core), left = (uintptr_t)tcg_temp_new_internal(context, TYPE_I64, 0);
+    uintptr_t rest = (uintptr_t)tcg_temp_new_internal(context, TYPE_I64, 0);
+    uintptr_t end = (uintptr_t)tcg_temp_new_internal(context, TYPE_I32, 0);
     block.special = gen_new_label(context);
     block.go_on = gen_new_label(context);
-    block.core = core;
-    block.address = pc_of(core); /* a block is translated when it is next to run */
-    block.awaits_check = 1;
-
-    uintptr_t self = constant((int64_t)core), left = temporary(), length = temporary(), size = (uintptr_t)arguments[2];
-    tcg_gen_op3(context, operation_ld_i64, left, self, offsetof(Core, budget));
-    tcg_gen_extu_i32_i64(context, distance(length), distance(size));
-    tcg_gen_shri_i64(context, distance(length), distance(length), 2);
-    tcg_gen_op3(context, operation_sub_i64, length, left, length);
-    tcg_gen_op3(context, operation_st_i64, length, self, offsetof(Core, budget));
-    tcg_gen_addi_i32(context, distance(size), distance(size), (int32_t)(uint32_t)(block.address | 1));
-    tcg_gen_op3(context, operation_st_i32, size, self, offsetof(Core, block_end));
-    tcg_gen_brcondi_i64(context, CONDITION_LE, distance(left), 0, block.special);
+    block.length = load_later(rest, operation_movi_i64);
+    block.end = load_later(end, operation_movi_i32);
+    tcg_gen_op3(context, operation_ld_i64, left, core, offsetof(Core, budget));
+    tcg_gen_op3(context, operation_sub_i64, rest, left, rest);
+    tcg_gen_op3(context, operation_st_i64, rest, core, offsetof(Core, budget));
+    tcg_gen_op3(context, operation_st_i32, end, core, offsetof(Core, block_end));
+    tcg_gen_brcondi_i64(context, CONDITION_LE, left - (uintptr_t)context, 0, block.special);
     set_label(block.go_on);
 }
 
 void generate_call(void *context, void *function, void *result, int count, void **arguments)
 {
-    if (context == block.context && block.awaits_check && function == (void *)helper_check_exit_request) {
-        block.awaits_check = 0;
-        return;
+    if (context != block.context) {
+        tcg_gen_callN(context, function, result, count, arguments);
+    } else if (!block.begun && function == (void *)helper_check_exit_request) {
+        begin();
+    } else {
+        tcg_gen_callN(context, function, result, count, arguments);
+        if (function == (void *)helper_exception_return)
+            generate_call_of(on_return, &block.core->knows_on_return);
     }
-    tcg_gen_callN(context, function, result, count, arguments);
-    if (context == block.context && function == (void *)helper_exception_return)
-        generate_call_of(on_return, &block.core->knows_on_return);
 }
 
 void generate_exit(void *context, const void *translation, unsigned exit)
 {
-    if (context == block.context && exit == EXIT_REQUESTED) {
+    if (context == block.context && exit == EXIT_REQUESTED && block.length) {
         set_label(block.special);
         generate_call_of(on_block, &block.core->knows_on_block);
         tcg_gen_brcondi_i64(context, CONDITION_ALWAYS, 0, 0, block.go_on);
-        block.context = NULL;
     }
     tcg_gen_exit_tb(context, translation, exit);
 }
 
-/* Let the blocks of an engine count, from its first to its last. */
-void count_blocks(Core *self) { AT(void *, self->uc, uc_add_hook) = (void *)add_counter; }
+static Core *core_of(void *cpu)
+{
+    Core *core = NULL;
+    if (AT(uint8_t, AT(char *, cpu, cpu_uc), uc_no_exit_request)) /* else it cannot be ours */
+        for (core = first_core; core && core->cpu != cpu; core = core->next)
+            ;
+    return core;
+}
+
+void translate(void *operations, void *state, void *cpu, void *translation, int most)
+{
+    Core *core = core_of(cpu);
+    if (core) {
+        block.context = AT(char *, core->uc, uc_translator);
+        block.core = core;
+        block.address = AT(uint64_t, translation, block_address);
+        block.length = block.end = NULL;
+        block.begun = 0;
+    }
+    translator_loop(operations, state, cpu, translation, most); /* does not return when the guest cannot fetch */
+    if (core && block.length) {
+        uint64_t end = AT(uint64_t, state, translation_next);
+        known_now(block.length, (end - block.address) >> 2);
+        known_now(block.end, (uint32_t)end | 1);
+    }
+    if (core)
+        block.context = NULL;
+}
+
+/* Let the blocks of an engine count, until it is closed. */
+void count_blocks(Core *self)
+{
+    self->next = first_core;
+    first_core = self;
+}
 
 void forget_blocks(Core *self)
 {
+    for (Core **link = &first_core; *link; link = &(*link)->next)
+        if (*link == self) {
+            *link = self->next;
+            break;
+        }
     if (block.core == self)
         block.context = NULL;
 }

@@ -1,8 +1,8 @@
 /* The fast way's hot path: counts blocks, answers guest exceptions and hands hypercalls to Python.
  *
- * Translated blocks keep the budget by themselves (blocks.c).  Unicorn calls two hooks: on_block in front of a block that
- * must perhaps not run; on_interrupt at every exception of the guest, to decide who answers it: the hypercall table, a
- * system register, a device, or the guest itself, by the emulator's own architectural exception entry.
+ * Translated blocks keep the budget by themselves and call on_block when one must perhaps not run (blocks.c).  Unicorn
+ * calls a hook, on_interrupt, at every exception of the guest, to decide who answers it: the hypercall table, a system
+ * register, a device, or the guest itself, by the emulator's own architectural exception entry.
  *
  * What is private to a Unicorn build comes in as data: configure() receives structure offsets and function addresses from
  * door.py, which has checked them.  Nothing here includes a header of Unicorn or QEMU or links against either.
@@ -24,7 +24,8 @@
 /* ---------------------------------------------------------------- what door.py tells us (layout.c) */
 
 #define OFFSETS(X)                                                                                                   \
-    X(uc_cpu) X(uc_no_exit_request) X(uc_add_hook) X(uc_translator) X(hook_callback) X(hook_user)                    \
+    X(uc_cpu) X(uc_no_exit_request) X(uc_translator) X(hook_callback) X(operation_arguments)                         \
+    X(block_address) X(translation_next) X(cpu_uc)                                                                   \
     X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
@@ -52,15 +53,14 @@
     X(uint64_t, tcg_const_i64, (void *, int64_t))                                                                    \
     X(void, tcg_gen_op1, (void *, unsigned, uint64_t))                                                               \
     X(void, tcg_gen_op3, (void *, unsigned, uint64_t, uint64_t, uint64_t))                                           \
-    X(void, tcg_gen_addi_i32, (void *, uint64_t, uint64_t, int32_t))                                                 \
-    X(void, tcg_gen_extu_i32_i64, (void *, uint64_t, uint64_t))                                                      \
-    X(void, tcg_gen_shri_i64, (void *, uint64_t, uint64_t, int64_t))                                                 \
+    X(char *, tcg_emit_op, (void *, unsigned))                                                                       \
+    X(void, translator_loop, (void *, void *, void *, void *, int))                                                  \
     X(void, tcg_gen_brcondi_i64, (void *, int, uint64_t, int64_t, void *))                                           \
     X(void, tcg_gen_callN, (void *, void *, void *, int, void **))                                                   \
     X(void, tcg_gen_exit_tb, (void *, const void *, unsigned))
 
 /* The emulator's numbers of the operations that blocks.c makes. */
-#define OPERATIONS(X) X(set_label) X(ld_i64) X(st_i64) X(st_i32) X(sub_i64)
+#define OPERATIONS(X) X(set_label) X(movi_i32) X(movi_i64) X(ld_i64) X(st_i64) X(st_i32) X(sub_i64)
 
 #define DECLARE_OFFSET(name) extern size_t name;
 OFFSETS(DECLARE_OFFSET)
@@ -128,7 +128,8 @@ typedef struct Core {
     int64_t granted;    /* retired == granted - budget, whoever shortens the run */
     int64_t shift;      /* what budget and granted are below their meaning: not 0 lets on_block see every block */
     uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
-    int knows_on_block, knows_on_return; /* functions that the emulator has been told of (blocks.c) */
+    struct Core *next;  /* blocks.c, as the next line: the next engine; functions that the emulator has been told of */
+    int knows_on_block, knows_on_return;
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
@@ -252,10 +253,12 @@ void count_blocks(Core *self);
 void forget_blocks(Core *self);
 void generate_call(void *context, void *function, void *result, int count, void **arguments);
 void generate_exit(void *context, const void *translation, unsigned exit);
+void translate(void *operations, void *state, void *cpu, void *translation, int most);
 
 /* exceptions.c */
-void on_return(void *uc, uint64_t address, uint32_t size, void *user);
-void on_block(void *uc, uint64_t address, uint32_t size, void *user);
+void on_block(Core *self, uint64_t address);
+void on_return(Core *self, uint64_t address);
+void no_change(void *cpu, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
 void check_block(Core *self, uint64_t address);
 void silence_pmu(Core *self);

@@ -1,4 +1,4 @@
-/* Blocks and exceptions: the two hooks, and what makes up for checks that Unicorn has lost. */
+/* Blocks and exceptions: who is asked about them, and what makes up for checks that Unicorn has lost. */
 #include "core.h"
 
 /* ---------------------------------------------------------------- blocks */
@@ -22,22 +22,23 @@ void check_block(Core *self, uint64_t address)
         raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
 }
 
-/* In front of a block that the budget does not cover, or that a debugger looks at, or that must not run.  `size` is 0
- * when the block has counted itself: what it took is given back first. */
-void on_block(void *uc, uint64_t address, uint32_t size, void *user)
+/* In front of a block that the budget does not cover, or that a debugger looks at, or that must not run.  It has counted
+ * itself, which is taken back first; only one that is misaligned has not. */
+void on_block(Core *self, uint64_t address)
 {
-    Core *self = user;
-    if (size == 0) {
+    uint32_t size = 4;
+    if (!(address & 3)) {
         size = (self->block_end & ~1u) - (uint32_t)address;
         self->budget += size >> 2;
     }
+    AT(uint64_t, self->env, env_pc) = address;
     self->block_end = 0;
     hold(self);
-    if (self->watched)
+    if (self->watched) {
         debugged_block(self, address, size);
-    else if (left(self) <= 0)
-        uc_emu_stop(uc); /* the block is not charged */
-    else {
+    } else if (left(self) <= 0) {
+        uc_emu_stop(self->uc);
+    } else {
         check_block(self, address);
         begin_block(self, address, size);
     }
@@ -46,9 +47,9 @@ void on_block(void *uc, uint64_t address, uint32_t size, void *user)
 }
 
 /* Behind an ERET, which alone makes the execution state illegal. */
-void on_return(void *Py_UNUSED(uc), uint64_t Py_UNUSED(address), uint32_t Py_UNUSED(size), void *user) { hold(user); }
+void on_return(Core *self, uint64_t Py_UNUSED(address)) { hold(self); }
 
-static void no_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
+void no_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
 
 /* Around each change of exception level the emulator turns its PMU's counters on and off, by the host's clock.  Our PMU is
  * another (identity.py). */

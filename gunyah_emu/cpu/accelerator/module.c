@@ -17,12 +17,13 @@ PyMODINIT_FUNC PyInit__accelerator(void)
         const char *name;
         void *address;
     } hooks[] = {
-        {"ON_BLOCK", (void *)on_block},
         {"ON_INTERRUPT", (void *)on_interrupt},
         {"TRAP_TO_EL2", (void *)trap_to_el2},
         {"FLOATING_POINT_TARGET_EL", (void *)floating_point_target_el},
         {"GENERATE_CALL", (void *)generate_call},
         {"GENERATE_EXIT", (void *)generate_exit},
+        {"TRANSLATE", (void *)translate},
+        {"NOTHING", (void *)no_change},
     };
     PyObject *self = PyModule_Create(&module), *type = PyType_FromSpec(&Core_spec);
     if (!self || !type || PyModule_AddObjectRef(self, "Core", type) < 0)

@@ -28,8 +28,8 @@ DIFFERENCES = [
     ("env_syndrome", 3028, r"unicorn's layout differs: the proof's run is .*"),
     ("env_pc", 328, r"unicorn's layout differs: the proof's run is .*"),
     ("env_daif", 568, r"unicorn's layout differs: DAIF at the IRQ vector is .*"),
-    ("uc_add_hook", 0x188, r"unicorn's layout differs: the engine's pointer to uc_add_inline_hook is .*"),
-    ("hook_user", 56, r"unicorn's layout differs: hook_user is .*, not 24301"),
+    ("cpu_uc", 33200, r"unicorn's layout differs: the CPU's pointer to its engine is .*"),
+    ("hook_callback", 48, r"unicorn's layout differs: a hook's function is .*"),
     ("env_exclusive_addr", 12024, r"unicorn's layout differs: exclusive_addr is 0, not 18446744073709551615"),
 ]
 
