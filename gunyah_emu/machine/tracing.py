@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gunyah_emu.abi.declare import CapabilityType
-from gunyah_emu.events import Event, Recorder
+from gunyah_emu.events import MemorySink, Recorder
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
 from gunyah_emu.hypervisor.silence import SENDS, receiver_source
 from gunyah_emu.machine.blocked_events import BlockedEvents
@@ -21,7 +21,7 @@ from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
     from gunyah_emu.abi.declare import Declaration
-    from gunyah_emu.events import Sink
+    from gunyah_emu.events import Event, Sink
     from gunyah_emu.hypervisor.object import HypervisorObject
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.hypervisor.virq import VirqSource
@@ -70,7 +70,8 @@ class Tracing:
         self._recorder = Recorder(machine.clock.now, ())
         self._interrupts = Interrupts(self._recorder, machine.scheduler)
         self._blocked = BlockedEvents(machine, self._recorder, self._interrupts)
-        self._header: Event | None = None
+        #: what every sink is told first
+        self._beginning: tuple[Event, ...] = ()
         self._call = 0
         self._service = ""
         #: what a send is to, until it has asserted something
@@ -87,20 +88,24 @@ class Tracing:
             self.watch(gic)
 
     def add(self, sink: Sink) -> None:
-        """Write events to one more sink; it learns what is recorded, the first also which vCPUs are on already."""
-        is_first = self._header is None
-        if self._header is None:
-            seq = self._recorder.seq = 1
-            now = self._machine.clock.now()
-            self._header = Event(seq, now, "", -1, "machine", 0, describe_machine(self._machine))
-        sink.write(self._header)
+        """Write events to one more sink; it learns what is recorded, and which vCPUs were on when recording began."""
+        if not self._beginning:
+            self._begin()
+        for event in self._beginning:
+            sink.write(event)
         self._recorder.sinks = (*self._recorder.sinks, sink)
-        if is_first:
-            for vm in self._machine.vms:
-                for vcpu in vm.vcpus.values():
-                    if vcpu.on:
-                        registers = vm.engine.registers(vcpu.index)
-                        self.started(vcpu, registers.pc, registers.x[0])
+
+    def _begin(self) -> None:
+        memory = MemorySink()
+        self._recorder.sinks = (memory,)
+        self._recorder.emit("machine", "", -1, describe_machine(self._machine))
+        for vm in self._machine.vms:
+            for vcpu in vm.vcpus.values():
+                if vcpu.on:
+                    registers = vm.engine.registers(vcpu.index)
+                    self.started(vcpu, registers.pc, registers.x[0])
+        self._recorder.sinks = ()
+        self._beginning = tuple(memory.events)
 
     def _gics(self) -> list[WiredGic]:
         return [gic for vic in self._machine.hypervisor.vics if (gic := controller_of(vic)) is not None]

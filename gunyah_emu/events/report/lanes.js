@@ -172,7 +172,7 @@ class Lanes {
     return lane && { x: this.view.x(i), y: this.rowY(lane, this.model.row[this.model.kind[i]]) };
   }
 
-  // One mark a pixel and kind of row is enough; problems are always drawn, and labels where there is room.
+  // One mark every other pixel of a row is enough; problems are always drawn, and labels where there is room.
   drawMarks(lane) {
     const { model, view } = this, events = lane.events;
     const drawn = [-9, -9, -9], labelled = [GUTTER - 4, GUTTER - 4, GUTTER - 4];
@@ -181,8 +181,13 @@ class Lanes {
       const i = events[at], kind = model.kind[i], row = lane.vcpu < 0 ? ROW_CALL : model.row[kind];
       if (model.closes[kind] >= 0 || row === ROW_STATE) continue;
       const x = view.x(i), isProblem = model.isProblem[kind];
-      if (x >= labelled[row] + 6 && this.wantsLabel(lane, i)) labelled[row] = this.drawLabel(lane, i, x, row, labelled[row]);
-      if (x - drawn[row] < 1 && !isProblem && i !== view.selected) continue;
+      if (x >= labelled[row] + 14 && this.wantsLabel(lane, i)) {
+        const isStrip = lane.vcpu < 0; // where marks and labels share a row
+        const before = isStrip && at > 0 ? view.x(events[at - 1]) + 8 : 0;
+        const room = isStrip && at + 1 < events.length ? view.x(events[at + 1]) - x - 8 : Infinity;
+        labelled[row] = this.drawLabel(lane, i, x, row, Math.max(labelled[row], before), room);
+      }
+      if (x - drawn[row] < 2 && !isProblem && i !== view.selected) continue;
       drawn[row] = x;
       this.drawMark(lane, i, x, row);
     }
@@ -200,12 +205,14 @@ class Lanes {
   }
 
   // Right of its mark, or left of it where it would leave the page; returns where it ends.
-  drawLabel(lane, i, x, row, taken) {
+  drawLabel(lane, i, x, row, taken, room) {
     const { context, model, view, colour } = this, isStrip = lane.vcpu < 0;
-    const text = this.short(i), width = this.textWidth(text);
+    if (room < 30) return taken;
+    const text = this.textWidth(this.short(i)) > room ? this.fitted(this.short(i), room) : this.short(i);
+    const width = this.textWidth(text);
     let left = isStrip ? x + 7 : x - 4;
     if (left + width > view.width - 2) left = isStrip ? x - 7 - width : x + 4 - width;
-    if (left < taken) return taken;
+    if (left < taken && left !== x + 7) return taken;
     context.fillStyle = isStrip ? colour.muted : row === ROW_CALL ? colour.call : colour.irq;
     if (model.isProblem[model.kind[i]]) context.fillStyle = colour.problem;
     context.fillText(text, left, lane.y + (isStrip ? 16 : row === ROW_CALL ? 12 : 60));
@@ -225,11 +232,13 @@ class Lanes {
       context.fillRect(x, lane.y + 5, 2, STRIP - 10);
       return undefined;
     }
-    if (name === "irq_pending") {
+    if (name === "irq_pending" || name === "irq_blocked") {
+      const radius = name === "irq_blocked" ? 6 : 4, slash = radius * 0.7;
       context.strokeStyle = colour.irq;
       context.lineWidth = 1.5;
       context.beginPath();
-      context.arc(x, y, 4, 0, 7);
+      context.arc(x, y, radius, 0, 7);
+      if (name === "irq_blocked") this.path([[x - slash, y + slash], [x + slash, y - slash]]);
       context.stroke();
       return undefined;
     }
@@ -270,33 +279,44 @@ class Lanes {
   }
 
   drawArrows(top) {
-    const { context, model, view, colour } = this, arrows = this.visibleArrows(), seen = new Set();
-    const many = arrows.length > MANY_ARROWS;
-    context.globalAlpha = many ? 0.15 : 0.9;
+    const { context, model, colour } = this, arrows = this.visibleArrows();
     context.strokeStyle = context.fillStyle = colour.arrow;
-    context.lineWidth = many ? 1 : 1.5;
+    if (arrows.length > MANY_ARROWS) return this.drawManyArrows(arrows);
+    context.globalAlpha = 0.9;
+    context.lineWidth = 1.5;
     for (const at of arrows) {
-      const from = model.arrowFrom[at], to = model.arrowTo[at];
-      if (many) {
-        const place = `${Math.round(view.x(to))},${model.laneOf[from]},${model.laneOf[to]}`;
-        if (seen.has(place)) continue;
-        seen.add(place);
-      }
-      const start = this.anchor(from), end = this.anchor(to);
-      if (Math.max(start.y, end.y) < top || Math.min(start.y, end.y) > top + this.height) continue;
-      this.arrow(start, end, !many);
+      const start = this.anchor(model.arrowFrom[at]), end = this.anchor(model.arrowTo[at]);
+      if (Math.max(start.y, end.y) >= top && Math.min(start.y, end.y) <= top + this.height) this.arrow(start, end);
     }
+    context.globalAlpha = 1;
+    return undefined;
+  }
+
+  // Where single arrows could not be told apart, a line in each column says between which lanes they are.
+  drawManyArrows(arrows) {
+    const { context, model, view } = this, width = Math.ceil(view.width) + 1;
+    const tops = new Float64Array(width).fill(Infinity), bottoms = new Float64Array(width).fill(-Infinity);
+    for (const at of arrows) {
+      const column = Math.round(view.x(model.arrowTo[at]));
+      if (column < 0 || column >= width) continue;
+      for (const i of [model.arrowFrom[at], model.arrowTo[at]]) {
+        const y = this.rowY(model.lanes[model.laneOf[i]], model.row[model.kind[i]]);
+        if (y < tops[column]) tops[column] = y;
+        if (y > bottoms[column]) bottoms[column] = y;
+      }
+    }
+    context.globalAlpha = 0.25;
+    for (let x = 0; x < width; x++) if (bottoms[x] > tops[x]) context.fillRect(x, tops[x], 1, bottoms[x] - tops[x]);
     context.globalAlpha = 1;
   }
 
-  arrow(start, end, withHead) {
+  arrow(start, end) {
     const { context } = this, down = end.y >= start.y ? 1 : -1;
     const y0 = start.y + 5 * down, y1 = end.y - 5 * down, bend = Math.min(Math.abs(y1 - y0) / 2, 40) * down;
     context.beginPath();
     context.moveTo(start.x, y0);
     context.bezierCurveTo(start.x, y0 + bend, end.x, y1 - bend, end.x, y1 - 4 * down);
     context.stroke();
-    if (!withHead) return;
     context.beginPath();
     this.path([[end.x, y1 + down], [end.x - 4, y1 - 7 * down], [end.x + 4, y1 - 7 * down]]);
     context.fill();
@@ -312,7 +332,7 @@ class Lanes {
     for (const effect of model.effects(view.selected).subarray(0, 200)) links.push([view.selected, effect]);
     for (const [from, to] of links) {
       if (from < 0 || model.laneOf[from] < 0 || model.laneOf[to] < 0) continue;
-      if (model.laneOf[from] !== model.laneOf[to]) this.arrow(this.anchor(from), this.anchor(to), true);
+      if (model.laneOf[from] !== model.laneOf[to]) this.arrow(this.anchor(from), this.anchor(to));
       else this.shape(colour.select, [Object.values(this.anchor(from)), Object.values(this.anchor(to))]);
     }
     const place = this.anchor(view.selected);

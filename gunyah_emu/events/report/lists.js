@@ -48,6 +48,11 @@ class EventTable {
   }
 }
 
+// Control characters as their pictures: a terminal's commands are seen and do nothing.
+function visible(text) {
+  return text.replace(/[\x00-\x08\x0b-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
+}
+
 class Consoles {
   constructor(model, view) {
     Object.assign(this, { model, view, panes: [] });
@@ -72,7 +77,7 @@ class Consoles {
     box.setAttribute("aria-label", `console of ${model.vms[vm]}`);
     const list = new List(box, (row, index) => {
       const i = lines[index];
-      cells(row, [timeText(model.time[i]), model.label(i).replace(/[\r\n]+$/, "")]);
+      cells(row, [timeText(model.time[i]), visible(model.label(i).replace(/[\r\n]+$/, ""))]);
       row.title = "show this moment on the timeline";
     }, (index) => view.select(lines[index], true));
     list.fill(lines.length);

@@ -20,7 +20,7 @@ function lowerBound(array, value, get = (x) => x) {
 const ROW_CALL = 0, ROW_IRQ = 1, ROW_STATE = 2;
 const RUNNING = 1, WAITING = 2;
 const STATES = new Set(["vcpu_on", "vcpu_off", "wait", "wake"]);
-const PROBLEMS = new Set(["unknown", "exception_loop", "irq_blocked", "idle"]);
+const PROBLEMS = new Set(["unknown", "exception_loop", "idle"]);
 
 class Model {
   constructor(data) {
