@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "debug": "a machine that GDB moves, forwards and backwards: an inferior for each VM, a thread for each vCPU",
     "why": "what led to an event of a trace, what came of it, and why an interrupt did not arrive",
     "trace": "what is different between two traces, and how it came about",
+    "report": "make a page with timeline, consoles and events of a trace",
     "hypercalls": "the table of hypercalls, from their declarations",
     "conformance": "replay sequences recorded on the real hypervisor; status 1 when anything differs",
     "doctor": "test the CPU engine and say which way it takes, and why",

@@ -41,6 +41,19 @@ def seconds(text: str) -> float:
     return value
 
 
+def virtual_time(text: str) -> int:
+    """Nanoseconds of virtual time: 1500, 1500ns, 1.5us, 20ms, 3s."""
+    digits = text.rstrip("nums")
+    scale = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}.get(text[len(digits) :])
+    try:
+        value = -1 if scale is None else round(float(digits) * scale)
+    except (ValueError, OverflowError):
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be a time such as 1500ns, 1.5us, 20ms or 3s, not {text!r}")
+    return value
+
+
 def integer(text: str) -> int:
     """An integer in any of Python's notations."""
     try:

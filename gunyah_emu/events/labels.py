@@ -50,7 +50,7 @@ class Value(NamedTuple):
     def text(self) -> str:
         """The value as a person writes it."""
         if not isinstance(self.value, int):
-            return self.value
+            return str(self.value)
         if isinstance(self.value, bool):
             return "yes" if self.value else "no"
         if self.form is Form.INTERRUPT:
@@ -104,11 +104,10 @@ def values(event: Event, names: Names) -> Iterator[Value]:
 
 
 def _results(call: str, results: object, names: Names) -> Iterator[Value]:
-    if results is None:
+    if not isinstance(results, list | tuple):
         yield Value("results", "none yet: the caller is blocked", Form.PLAIN)
         return
-    assert isinstance(results, list | tuple)
-    for name, item in names.results(call, results):
+    for name, item in names.results(call, [value for value in results if isinstance(value, int)]):
         yield Value(name, item, Form.REGISTER)
 
 

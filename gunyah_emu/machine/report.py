@@ -81,15 +81,17 @@ class ReportSink:
     Arguments:
         path: the file to be; its folder must exist.
         machine: what runs.
+        title: the page's heading; by default the machine file.
 
     Attributes:
         outcome: how the run ended, to be set before the machine is closed.
         partial: where the report of a run that is cut short goes.
     """
 
-    def __init__(self, path: str | Path, machine: Machine) -> None:
+    def __init__(self, path: str | Path, machine: Machine, title: str | None = None) -> None:
         self._path = Path(path)
         self._machine = machine
+        self._title = title
         self._recent = Recent()
         self.partial = self._path.with_suffix(f".partial{self._path.suffix}")
         self.outcome: Outcome | None = None
@@ -103,7 +105,9 @@ class ReportSink:
             notes.insert(0, f"This run was cut short: {_why_cut(sys.exception())}")
         path = self._path if complete else self.partial
         try:
-            save_report(path, self._machine, self._recent.events(), outcome=self.outcome, notes=notes)
+            save_report(
+                path, self._machine, self._recent.events(), title=self._title, outcome=self.outcome, notes=notes
+            )
         except UserError:
             if complete:  # otherwise something else has gone wrong already, and is being told
                 raise

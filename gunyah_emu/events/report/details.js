@@ -27,7 +27,7 @@ class Details {
     this.fields(i);
     this.causes(i);
     this.effects(i);
-    this.make("p", kind.about).className = "about";
+    this.make("p", kind.about.replaceAll("`", "")).className = "about";
     this.live.textContent = `${kind.name} ${label}, ${model.place(i)}, at ${timeText(model.time[i])}`;
   }
 
@@ -40,8 +40,14 @@ class Details {
     if (model.row[model.kind[root]] !== ROW_CALL) return;
     const verb = { irq_pending: "is pending", irq_acknowledged: "was taken", irq_ended: "was handled", irq_blocked: "did not arrive" };
     const later = model.time[i] - model.time[root];
-    const text = `${model.label(i).split(",")[0]} ${verb[name] ?? "changed"} in ${model.place(i)} because ${model.place(root)} called ${model.label(root)}`;
+    const text = `${model.label(i).split(",")[0]} ${verb[name] ?? "changed"} in ${model.place(i)} because ${model.place(root)} called ${model.label(root)}${this.caller(root)}`;
     this.make("p", later ? `${text} ${spanText(later)} before.` : `${text} at that moment.`).className = "story";
+  }
+
+  // Where a call was made, by function and line: a stub's caller says more than the stub.
+  caller(i) {
+    const pairs = new Map(this.model.pairs(i)), [, place] = /^0x[0-9a-f]+ (.+)$/.exec(pairs.get("lr") ?? "") ?? [];
+    return place ? ` in ${place.replace(/^\((.*)\)$/, "$1")}` : "";
   }
 
   fields(i) {
