@@ -64,6 +64,14 @@ class Lane:
         #: what the state track shows now
         self.running: str | None = None
 
+    @classmethod
+    def again(cls, thread: int, state: int, opened: list[Open], running: str | None) -> Lane:
+        """A lane as it was."""
+        lane = cls(thread, state)
+        lane.open = opened.copy()
+        lane.running = running
+        return lane
+
 
 class PerfettoSink:
     """Writes a trace that Perfetto's UI and trace processor read.
@@ -247,6 +255,24 @@ class PerfettoSink:
                 annotation.name = "cause"
                 annotation.int_value = event.cause
         lane.running = state
+
+    def mark(self) -> object:
+        """How long the file is, and what is going on."""
+        self._flush()
+        lanes = {
+            vm: {vcpu: (lane.thread, lane.state, lane.open.copy(), lane.running) for vcpu, lane in some.items()}
+            for vm, some in self._lanes.items()
+        }
+        return self._file.length(), self._last_uuid, self._time, self._vms.copy(), lanes
+
+    def rewind(self, mark: object) -> None:
+        """Forget what was written since: a machine was brought back to an earlier state."""
+        assert isinstance(mark, tuple)
+        length, self._last_uuid, self._time, vms, lanes = mark
+        self._flush()
+        self._file.cut(length)
+        self._vms = vms.copy()
+        self._lanes = {vm: {vcpu: Lane.again(*lane) for vcpu, lane in some.items()} for vm, some in lanes.items()}
 
     def close(self, *, complete: bool) -> None:
         """End what is still going on, and finish the file."""

@@ -96,6 +96,7 @@ class ReportSink:
         self.partial = self._path.with_suffix(f".partial{self._path.suffix}")
         self.outcome: Outcome | None = None
         self.write = self._recent.write
+        self.mark, self.rewind = self._recent.mark, self._recent.rewind
         WholeFile[str](path, "report", "w").discard()  # better refused now than after the run
 
     def close(self, *, complete: bool) -> None:

@@ -75,6 +75,24 @@ class Recent:
             lines = self._consoles[key] = Lines()
         self.forgotten_lines += lines.add(event)
 
+    def mark(self) -> object:
+        """What is kept now."""
+        consoles = {vm: (tuple(lines.events), lines.size) for vm, lines in self._consoles.items()}
+        return tuple(self._events), consoles, self.vms.copy(), self.total, self.forgotten_lines
+
+    def rewind(self, mark: object) -> None:
+        """Keep that again: a machine was brought back to an earlier state."""
+        assert isinstance(mark, tuple)
+        events, consoles, vms, self.total, self.forgotten_lines = mark
+        self._events.clear()
+        self._events.extend(events)
+        self.vms = vms.copy()
+        self._consoles = {}
+        for vm, (lines, size) in consoles.items():
+            kept = self._consoles[vm] = Lines()
+            kept.events.extend(lines)
+            kept.size = size
+
     def events(self) -> Iterator[Event]:
         """What is kept, in the order of the run."""
         return merge(self._events, *(lines.events for lines in self._consoles.values()), key=lambda event: event.seq)
