@@ -282,11 +282,12 @@ class Session:
             if self._was_interrupted:
                 return self._give_up(now)
             for runner, first, last in reversed(log):
-                if runner is not vcpu:
+                # Executed again, a vCPU that is powered on meanwhile is another object.
+                if (runner.vm.name, runner.index) != (vcpu.vm.name, vcpu.index):
                     continue
                 if last - first >= count:
                     self.go(last - count)
-                    return Halt(HaltKind.STEP, self.position, vcpu)
+                    return Halt(HaltKind.STEP, self.position, self.current)
                 count -= last - first
             end = state.position
         return self._go_to_beginning()

@@ -28,37 +28,47 @@ class Processes:
 
     Attributes:
         by_thread_only: the client does not know of processes.
-        killed: what the client ended; it is not shown and does not run.
-        detached: what the client lets go; it is not shown and runs whenever the machine runs.
-        buried: VMs whose end the client knows of.  Until then a VM that has ended is shown.
+        killed: names of VMs that the client ended; they are not shown and do not run.
+        detached: names of VMs that the client let go; they are not shown and run whenever the machine runs.
+        buried: names of VMs whose end the client knows of.  Until then a VM that has ended is shown.
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._numbers: dict[VirtualMachine, int] = {}
+        #: a VM that is made again after time went back is another object of the same name
+        self._numbers: dict[str, int] = {}
         self.by_thread_only = False
-        self.killed: set[VirtualMachine] = set()
-        self.detached: set[VirtualMachine] = set()
-        self.buried: set[VirtualMachine] = set()
+        self.killed: set[str] = set()
+        self.detached: set[str] = set()
+        self.buried: set[str] = set()
 
     def pid(self, vm: VirtualMachine) -> int:
         """A VM's number."""
-        return self._numbers.setdefault(vm, len(self._numbers) + 1)
+        return self._numbers.setdefault(vm.name, len(self._numbers) + 1)
 
     def every(self) -> list[VirtualMachine]:
         """All VMs that are not over, as far as the client knows, by number."""
         for vm in self._machine.vms:
             self.pid(vm)
-        self.buried = {vm for vm in self.buried if vm.exit_status is not None}  # time may have gone back
-        return sorted((vm for vm in self._machine.vms if vm not in self.buried | self.killed), key=self.pid)
+        self.buried -= {vm.name for vm in self._machine.vms if vm.exit_status is None}  # time may have gone back
+        hidden = self.buried | self.killed
+        return sorted((vm for vm in self._machine.vms if vm.name not in hidden), key=self.pid)
 
-    def dying(self) -> list[VirtualMachine]:
-        """VMs that have ended without the client's knowing."""
-        return [vm for vm in self.shown() if vm.exit_status is not None]
+    def dying(self) -> list[tuple[int, int | None]]:
+        """VMs that have ended without the client's knowing: number and status; None: its maker destroyed it."""
+        self.every()
+        alive = {vm.name: vm for vm in self._machine.vms}
+        unknown = self._numbers.keys() - self.buried - self.killed - self.detached
+        over = [(name, alive[name].exit_status if name in alive else None) for name in unknown]
+        return sorted((self._numbers[name], status) for name, status in over if status is not None or name not in alive)
+
+    def bury(self, pid: int) -> None:
+        """The client knows of the end of a VM."""
+        self.buried.update(name for name, number in self._numbers.items() if number == pid)
 
     def shown(self) -> list[VirtualMachine]:
         """The VMs that the client looks at."""
-        return [vm for vm in self.every() if vm not in self.detached]
+        return [vm for vm in self.every() if vm.name not in self.detached]
 
     def vm(self, pid: int) -> VirtualMachine | None:
         """The VM of that number, if the client looks at it."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gunyah_emu.debug.points import Halt
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
 
-SIGINT, SIGTRAP, SIGABRT, SIGSTOP = 2, 5, 6, 17
+SIGINT, SIGTRAP, SIGABRT, SIGKILL, SIGSTOP = 2, 5, 6, 9, 17
 """GDB's own numbers of signals."""
 
 SIGNALS: Final = {HaltKind.INTERRUPTED: SIGINT, HaltKind.FATAL: SIGABRT, HaltKind.IDLE: SIGSTOP}
@@ -55,18 +55,25 @@ class Stops:
         """The end of a VM that the client has not been told of; None when there is none."""
         processes = self._stub.processes
         dying = processes.dying()
-        if not dying or (processes.by_thread_only and dying != processes.shown()):
+        if not dying:
             return None
-        processes.buried.update(dying if processes.by_thread_only else dying[:1])
-        return self._over(dying[0])
+        if processes.by_thread_only:
+            if len(dying) < len(processes.shown()):
+                return None
+            for pid, _ in dying:
+                processes.bury(pid)
+        pid, status = dying[0]
+        processes.bury(pid)
+        return self._over(pid, status)
 
-    def _over(self, vm: VirtualMachine) -> bytes:
-        processes = self._stub.processes
-        process = "" if processes.by_thread_only else f";process:{processes.pid(vm):x}"
-        return f"W{(vm.exit_status or 0) & 0xFF:02x}{process}".encode()
+    def _over(self, pid: int, status: int | None) -> bytes:
+        process = "" if self._stub.processes.by_thread_only else f";process:{pid:x}"
+        if status is None:  # its maker destroyed it
+            return f"X{SIGKILL:02x}{process}".encode()
+        return f"W{status & 0xFF:02x}{process}".encode()
 
     def remember(self, halt: Halt) -> None:
-        """Take it for the last stop."""
+        """Take a halt for the last stop."""
         self._last = halt
         self.vcpu = halt.vcpu or self._stub.session.current or self.vcpu
 
@@ -99,7 +106,8 @@ class Stops:
         halt = self._last
         threads = self._stub.processes.threads()
         if not threads:
-            return self._over(self._stub.machine.vms[0])
+            first = self._stub.machine.vms[0]
+            return self._over(self._stub.processes.pid(first), first.exit_status)
         if self.vcpu not in threads:
             current = self._stub.session.current
             self.vcpu = current if current in threads else threads[0]

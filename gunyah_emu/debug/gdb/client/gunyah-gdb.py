@@ -23,15 +23,28 @@ class Gunyah(gdb.Command):
         gdb.execute(f"set data-directory {FOLDER}")
         gdb.execute("set sysroot")
         gdb.execute("set schedule-multiple on")
+        gdb.execute("set architecture aarch64")
         gdb.execute(f"target extended-remote {argument}", from_tty)
-        # GDB reads the target description only for the VM that it stops in.
-        stopped = gdb.selected_thread()
-        for inferior in gdb.inferiors():
-            for thread in inferior.threads()[:1]:
-                thread.switch()
-                gdb.execute("unset tdesc filename")
-        if stopped is not None:
-            stopped.switch()
+        visited.clear()
+        visit()
+
+
+visited: set[int] = set()
+
+
+def visit(event: object = None) -> None:
+    """Let GDB read the target description of each VM: by itself it does that for the first only."""
+    new = [inferior for inferior in gdb.inferiors() if inferior.pid not in visited and inferior.threads()]
+    if not new:
+        return
+    stopped = gdb.selected_thread()
+    for inferior in new:
+        visited.add(inferior.pid)
+        inferior.threads()[0].switch()
+        gdb.execute("unset tdesc filename")
+    if stopped is not None:
+        stopped.switch()
 
 
 Gunyah()
+gdb.events.stop.connect(visit)

@@ -92,7 +92,7 @@ def resume(stub: Stub, actions: list[Action]) -> bytes:
 
 def _only(stub: Stub, assigned: dict[VCpu, Action]) -> list[VCpu] | None:
     """The threads that may run; None for all.  Those of a process that was let go run with any other."""
-    free = [vcpu for vm in stub.processes.detached for vcpu in stub.processes.vcpus(vm)]
+    free = [vcpu for vm in stub.machine.vms if vm.name in stub.processes.detached for vcpu in vm.vcpus.values()]
     running = [*assigned, *free]
     standing = {vcpu for vm in stub.machine.vms for vcpu in vm.vcpus.values()}.difference(running)
     return running if standing else None

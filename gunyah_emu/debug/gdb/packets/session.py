@@ -54,10 +54,11 @@ def _process(stub: Stub, pid: int) -> VirtualMachine:
 def detach(stub: Stub, pid: int | None) -> bytes:
     """D: let a process go; the machine runs on when the last one is let go."""
     processes = stub.processes
-    if pid is None or processes.by_thread_only:
-        processes.detached.update(processes.shown())
-    else:
-        processes.detached.add(_process(stub, pid))
+    everyone = processes.shown()
+    # A process that is not there has gone by itself.
+    processes.detached.update(
+        vm.name for vm in everyone if pid is None or processes.by_thread_only or processes.pid(vm) == pid
+    )
     if not processes.shown():
         stub.points.clear()
         stub.is_left = True
@@ -67,9 +68,9 @@ def detach(stub: Stub, pid: int | None) -> bytes:
 def attach(stub: Stub, pid: int) -> bytes:
     """vAttach: look at a process again that was let go."""
     vm = next((vm for vm in stub.processes.every() if stub.processes.pid(vm) == pid), None)
-    if vm is None or vm not in stub.processes.detached:
+    if vm is None or vm.name not in stub.processes.detached:
         raise Refused("there is no such process to attach to")
-    stub.processes.detached.discard(vm)
+    stub.processes.detached.discard(vm.name)
     return stub.stops.attached(vm)
 
 
@@ -80,7 +81,7 @@ def kill(stub: Stub, _: bytes) -> None:
 
 def kill_process(stub: Stub, pid: int) -> bytes:
     """vKill: a VM executes nothing more; the machine ends with the last one."""
-    stub.processes.killed.add(_process(stub, pid))
+    stub.processes.killed.add(_process(stub, pid).name)
     stub.is_over = not stub.processes.every()
     return OK
 

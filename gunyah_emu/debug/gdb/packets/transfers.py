@@ -49,12 +49,14 @@ def threads(stub: Stub, annex: bytes) -> bytes:
 
 
 def executable(stub: Stub, annex: bytes) -> bytes:
-    """Where the image of a process is, for a GDB on this host to read symbols from; empty where it has none."""
+    """Where the image of a process is, for a GDB on this host to read symbols from."""
     vm = stub.processes.vm(number(annex)) if annex else stub.vm()
     if vm is None:
         raise Refused("there is no such process")
     image = next((image for image in vm.images if image.kind == "elf"), None)
-    return b"" if image is None else str(Path(image.path).resolve()).encode()
+    if image is None:
+        raise Refused(f"{vm.name} has no image that a debugger could read")
+    return str(Path(image.path).resolve()).encode()
 
 
 DOCUMENTS: Final[dict[bytes, Make]] = {b"features": features, b"threads": threads, b"exec-file": executable}

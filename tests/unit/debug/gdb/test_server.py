@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,6 +79,14 @@ class Served:
     def connect(self) -> Peer:
         self.peers.append(Peer(self.port))
         return self.peers[-1]
+
+    def wait_until_it_moves(self) -> None:
+        """Or the last packet might be lost together with the client."""
+        for _ in range(TIMEOUT * 100):
+            if self.session.position:
+                return
+            time.sleep(0.01)
+        raise AssertionError("the machine does not run")
 
     def close(self) -> None:
         for peer in self.peers:
@@ -160,6 +169,7 @@ def test_a_client_that_vanishes_leaves_a_machine_for_the_next(serve) -> None:
     peer = served.connect()
     assert peer.ask(b"Z0,40100000,4") == b"OK"
     peer.send(b"vCont;c")
+    served.wait_until_it_moves()
     peer.vanish()
     second = served.connect()
     assert second.ask(b"?").startswith(b"T02")
