@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
     from gunyah_emu.cpu.registers import Registers
 
-_Mark = tuple[object, "tuple[Ram, ...]", "tuple[tuple[int, int, Device], ...]", ExceptionLoop | None]
+_Placed = tuple[int, int, "Device"]
+_Mark = tuple[object, "tuple[Ram, ...]", "tuple[_Placed, ...]", ExceptionLoop | None]
 
+_Exported = tuple[
+    bytes, tuple[object, ...], "list[tuple[int, memoryview, bool, bool]]", "tuple[_Placed, ...]", ExceptionLoop | None
+]
 SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
 PAGE = 4096
 
@@ -343,8 +347,8 @@ class Engine(ABC):
         """In the next run, let neither a breakpoint nor a caught call halt at the first instruction, which is there."""
 
     @abstractmethod
-    def _save_cpus(self) -> object:
-        """The state of every vCPU, but for what Python objects hold."""
+    def _save_cpus(self) -> tuple[object, ...]:
+        """The state of every vCPU, but for what Python objects hold; last, the bytes of each."""
 
     @abstractmethod
     def _load_cpus(self, saved: object) -> None:
@@ -370,6 +374,36 @@ class Engine(ABC):
             self.devices = list(devices)
             self._devices_changed()
         self._load_cpus(saved)
+
+    @property
+    @abstractmethod
+    def _pristine_cpu(self) -> bytes:
+        """A vCPU's state as it is saved, of one that was never used."""
+
+    def export(self) -> object:
+        """The state of every vCPU, and what is on the bus, for `import_` by an engine of another process."""
+        ram = [(region.ipa, region.memory, region.writable, region.executable) for region in self.ram]
+        return self._pristine_cpu, self._save_cpus(), ram, tuple(self.devices), self.loop
+
+    def import_(self, exported: object) -> None:
+        """Take over a state of an engine that was made alike; what is behind `walked` is others'."""
+        pristine, saved, ram, devices, loop = cast("_Exported", exported)
+        regions = tuple(Ram(ipa, memory, writable, executable) for ipa, memory, writable, executable in ram)
+        self.rewind((self._at_home(saved, pristine), regions, devices, loop))
+
+    def _at_home(self, saved: tuple[object, ...], pristine: bytes) -> tuple[object, ...]:
+        """A saved state with our own pointers: the words in which two vCPUs that were never used differ."""
+        ours = self._pristine_cpu
+        assert len(ours) == len(pristine)
+        pointers = [at for at in range(0, len(ours), 8) if ours[at : at + 8] != pristine[at : at + 8]]
+        *rest, cpus = saved
+        moved = []
+        for cpu in cast("tuple[bytes, ...]", cpus):
+            state = bytearray(cpu)
+            for at in pointers:
+                state[at : at + 8] = ours[at : at + 8]
+            moved.append(bytes(state))
+        return *rest, tuple(moved)
 
     @property
     def walked(self) -> tuple[object, ...]:

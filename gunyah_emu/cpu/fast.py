@@ -315,7 +315,11 @@ class FastEngine(Engine):
         """The registers that are answered outside the emulator have a state, too."""
         return *super().walked, self._rows
 
-    def _save_cpus(self) -> object:
+    @property
+    def _pristine_cpu(self) -> bytes:
+        return self._pristine
+
+    def _save_cpus(self) -> tuple[object, ...]:
         """The state of every vCPU."""
         core = self.core
         core.store()

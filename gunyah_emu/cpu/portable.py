@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Sequence
-from ctypes import c_uint8
+from ctypes import c_uint8, string_at
 from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
@@ -337,6 +337,10 @@ class PortableEngine(PortableTraps):
         uc.write(u.REG_PC, pc)
         self._budget = budget
         self._irq[self._resident] = irq
+
+    @property
+    def _pristine_cpu(self) -> bytes:
+        return string_at(self._pristine, self._uc.context_size)
 
     def set_irq(self, vcpu: int, level: bool) -> None:
         """Set a vCPU's IRQ line."""

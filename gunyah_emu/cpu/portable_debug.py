@@ -200,7 +200,7 @@ class PortableDebug(PortableState):
         """The registers that are answered outside the emulator have a state, too."""
         return *super().walked, self._trapped, self._replaced
 
-    def _save_cpus(self) -> object:
+    def _save_cpus(self) -> tuple[object, ...]:
         """The state of every vCPU."""
         states = []
         for vcpu, context in enumerate(self._contexts):

@@ -101,6 +101,10 @@ class CpuInterface:
 
     # Candidates.
 
+    def signals(self) -> bool:
+        """Whether the IRQ line is up."""
+        return self.line
+
     def offer(self, key: int) -> None:
         """Add a candidate; the line follows at `settle`."""
         self.candidates.add(key)

@@ -65,6 +65,8 @@ class MachineConfig:
     def __init__(self, document: dict[str, object], *, path: str | None = None, text: str = "") -> None:
         """Checks a document; `text` is what it was read from, and tells positions."""
         self.path = path
+        #: as it was read
+        self.document = document
         self._text = text
         try:
             self._take(cast("Document", DOCUMENT.read({"machine": {}, **document}, ())))

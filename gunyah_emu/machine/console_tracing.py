@@ -52,6 +52,14 @@ class ConsoleTracing:
             self._emit(self._held)
             self._held.clear()
 
+    def pause(self) -> None:
+        """Watch nothing, until `go_on`; what is held back stays."""
+        self._vm.console.unwatch(self)
+
+    def go_on(self) -> None:
+        """Watch again."""
+        self._vm.console.watch(self)
+
     def close(self, *, keep: bool) -> None:
         """Watch no longer; `keep` the rest."""
         if keep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Literal
 
 from gunyah_emu.abi.declare import FIRST_IMMEDIATE, TABLE_SIZE
@@ -20,7 +21,6 @@ from gunyah_emu.machine.vm import VirtualMachine
 from gunyah_emu.smccc.dispatcher import Smccc
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping, MutableSequence, Sequence
     from types import TracebackType
     from typing import Self
@@ -168,6 +168,16 @@ class Machine:
         """Bring a state of this machine back; VMs, consoles and doorbells that the caller holds stay valid."""
         assert snapshot.machine is self, "a state is brought back into the machine that it was taken from"
         snapshot.restore()
+
+    @classmethod
+    def from_snapshot(cls, path: str | os.PathLike[str]) -> Self:
+        """The machine that `Snapshot.save` wrote to a file, as it was, with nobody looking on.
+
+        Errors: UserError when the file is not whole, not of this version, or the machine's files have changed.
+        """
+        from gunyah_emu.machine.snapshot_file import load
+
+        return load(cls, os.fspath(path))
 
     def invalidate(self, address: int, size: int) -> None:
         """The host wrote to RAM at this physical address: no VM may go on with code that was translated from there."""

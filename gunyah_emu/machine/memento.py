@@ -31,7 +31,7 @@ _ATOMS: Final = frozenset({int, str, bytes, float, bool, type(None), type, range
 _Restore = Callable[[], object]
 _Taker = Callable[[Any, list[object], list[_Restore]], None]
 
-_MISSING: Final = object()
+MISSING: Final = object()
 
 
 class Memento:
@@ -145,20 +145,21 @@ def _take_marked(found: Any, waiting: list[object], restores: list[_Restore]) ->
 
 def _put_slots(target: object, slots: tuple[Any, ...], values: tuple[object, ...]) -> None:
     for slot, value in zip(slots, values, strict=True):
-        if value is not _MISSING:
+        if value is not MISSING:
             slot.__set__(target, value)
-        elif _read(slot, target) is not _MISSING:
+        elif read_slot(slot, target) is not MISSING:
             slot.__delete__(target)
 
 
-def _read(slot: Any, found: object) -> object:
+def read_slot(slot: Any, found: object) -> object:
+    """What an instance keeps in a slot; MISSING where that is empty."""
     try:
         return slot.__get__(found, type(found))
     except AttributeError:
-        return _MISSING
+        return MISSING
 
 
-def _slots_of(kind: type) -> tuple[Any, ...]:
+def slots_of(kind: type) -> tuple[Any, ...]:
     """The descriptors of everything that instances keep in slots."""
     return tuple(
         descriptor
@@ -170,14 +171,14 @@ def _slots_of(kind: type) -> tuple[Any, ...]:
 
 
 def _object_taker(kind: type) -> _Taker:
-    slots = _slots_of(kind)
+    slots = slots_of(kind)
     contents = next((_TAKERS[base] for base in kind.__mro__ if base in _TAKERS), None)
 
     def take(found: Any, waiting: list[object], restores: list[_Restore]) -> None:
         if contents is not None:
             contents(found, waiting, restores)
         if slots:
-            values = tuple([_read(slot, found) for slot in slots])
+            values = tuple([read_slot(slot, found) for slot in slots])
             restores.append(partial(_put_slots, found, slots, values))
             waiting.extend(_interesting(values))
         if (fields := getattr(found, "__dict__", None)) is not None:

@@ -20,12 +20,13 @@ from gunyah_emu.machine.vm import VCpu, VirtualMachine
 from gunyah_emu.machine.wired_gic import WiredGic, controller_of
 
 if TYPE_CHECKING:
-    from gunyah_emu.cpu import Device
+    from gunyah_emu.cpu import Device, Engine, GenericTimer
     from gunyah_emu.gic.cpu_interface import CpuInterface
     from gunyah_emu.hypervisor.addrspace import Addrspace
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.hypervisor.vdevice import Vdevice
     from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.machine.clock import Clock
     from gunyah_emu.machine.machine import Machine
 
 ACCESS_EXECUTE, ACCESS_WRITE, ACCESS_READ = 1, 2, 4
@@ -90,14 +91,10 @@ class MachinePlatform:
         thread.translate = partial(engine.translate, index)
         thread.completed = vcpu.complete
         if gic is not None:
-            thread.pending_wakeup = partial(getattr, gic.cpu_interfaces[thread.vic_index], "line")
-
-        def expire() -> None:
-            engine.set_clock(clock.now() - engine.retired)
-            timer.update()
+            thread.pending_wakeup = gic.cpu_interfaces[thread.vic_index].signals
 
         timer.changed = scheduler.deadlines_changed
-        scheduler.add_timer(vcpu, timer.deadline, expire)
+        scheduler.add_timer(vcpu, timer.deadline, partial(_expire, clock, engine, timer))
         if gic is not None:
             gic.lines[thread.vic_index] = vcpu
             timer.level = partial(gic.set_private_level, thread.vic_index)
@@ -284,6 +281,12 @@ class MachinePlatform:
         if vm.configured:
             vm.exit(0, reason)
         return vm.configured
+
+
+def _expire(clock: Clock, engine: Engine, timer: GenericTimer) -> None:
+    """A vCPU's timers are to look at the clock."""
+    engine.set_clock(clock.now() - engine.retired)
+    timer.update()
 
 
 def _load_written_registers(vm: VirtualMachine, vcpu: VCpu) -> None:

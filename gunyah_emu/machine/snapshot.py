@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 from gunyah_emu.machine.memento import Memento
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gunyah_emu.machine.machine import Machine
 
 PIECE: Final = 1 << 16
 PAGE: Final = 4096
 _SWAPPED: Final = 0x40  # and above it, present
-_ZERO: Final = bytes(PIECE)
+ZERO: Final = bytes(PIECE)
 
 _compare = ctypes.CDLL(None).memcmp
 _compare.restype = ctypes.c_int
@@ -62,8 +64,8 @@ class RamState:
         is_touched = _touched(host, len(memory))
         for number, start in enumerate(range(0, len(memory), PIECE)):
             size = min(PIECE, len(memory) - start)
-            last = _ZERO if known is None else known[number]
-            if (is_touched[number] or last is not _ZERO) and _compare(host + start, last, size):
+            last = ZERO if known is None else known[number]
+            if (is_touched[number] or last is not ZERO) and _compare(host + start, last, size):
                 last = bytes(memory[start : start + size])
                 self.unshared += size
             self.pieces.append(last)
@@ -76,7 +78,7 @@ class RamState:
         for number, piece in enumerate(self.pieces):
             start = number * PIECE
             size = min(PIECE, len(self._memory) - start)
-            if (is_touched[number] or piece is not _ZERO) and _compare(host + start, piece, size):
+            if (is_touched[number] or piece is not ZERO) and _compare(host + start, piece, size):
                 ctypes.memmove(host + start, piece, size)
                 changed.append((start, size))
         return changed
@@ -106,6 +108,20 @@ class Snapshot:
     def size(self) -> int:
         """Bytes of RAM that no earlier state shares; about what it costs the host."""
         return sum(ram.unshared for ram in self.ram.values())
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, for `Machine.from_snapshot`; the machine stays as it is.
+
+        Errors: UserError as `snapshot_file.save`.
+        """
+        from gunyah_emu.machine.snapshot_file import save
+
+        now = Snapshot(self.machine, self)
+        self.restore()
+        try:
+            save(self.machine, path)
+        finally:
+            now.restore()
 
     def restore(self) -> None:
         """Bring it back."""

@@ -122,6 +122,22 @@ class Tracing:
         """A VM is gone: say what it had not ended, and let it go."""
         self._consoles.pop(vm).close(keep=True)
 
+    def let_go(self) -> None:
+        """Observe nothing, until `take_hold`; what was recorded stays."""
+        self._machine.hypervisor.observer = None
+        for gic in self._gics():
+            gic.observer = None
+        for console in self._consoles.values():
+            console.pause()
+
+    def take_hold(self) -> None:
+        """Observe again."""
+        self._machine.hypervisor.observer = self
+        for gic in self._gics():
+            self.watch(gic)
+        for console in self._consoles.values():
+            console.go_on()
+
     def close(self, *, complete: bool) -> None:
         """Observe no longer, and close the sinks; a run that was not cut short says what it left pending."""
         if complete:
