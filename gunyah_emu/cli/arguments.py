@@ -64,7 +64,7 @@ def integer(text: str) -> int:
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
     """What to run, and what a machine can be made with: what `run.load` takes."""
-    parser.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf", help="what to run")
+    parser.add_argument("images", nargs="+", metavar="MACHINE.toml | IMAGE.elf | FILE.snapshot", help="what to run")
     add_vm_keys(parser)
     parser.add_argument(
         "--seed", type=integer, metavar="N", help="where random numbers come from (default: the machine file's)"

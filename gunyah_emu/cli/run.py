@@ -31,6 +31,9 @@ class Limits(TypedDict):
 
 EPILOG = EXIT_STATUSES
 
+WHOLE = {".toml": "machine file", ".snapshot": "snapshot"}
+"""Files that are a whole machine, by the end of their names."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run, what to keep of it, when to stop, and who takes part."""
@@ -41,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-virtual-seconds", type=count, metavar="N", help="stop after N seconds of virtual time")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="stop after S seconds of wall-clock time")
+    parser.add_argument(
+        "--snapshot", metavar="FILE.snapshot", help="write the machine's state at the end; `run FILE.snapshot` goes on"
+    )
     live = parser.add_argument_group("for people at a terminal")
     live.add_argument(
         "--interactive", action="store_true", help="standard input is the first VM's console; Ctrl-A x leaves"
@@ -63,15 +69,21 @@ def load(
     keys: Mapping[str, object] | None = None,
 ) -> Machine:
     """The machine that the words of a command line mean: one machine file, or images, whose VMs have these keys."""
-    tomls = [image for image in images if Path(image).suffix == ".toml"]
-    if tomls and len(images) > 1:
-        raise UserError(f"a machine file must stand alone; {len(images)} files were given")
-    if tomls and keys:
-        option = f"--{next(iter(keys)).replace('_', '-')}"
-        raise UserError(f"{option} must be left out for a machine file, which says it itself", path=tomls[0])
-    if tomls:
-        return Machine.from_toml(tomls[0], seed=seed, quantum=quantum, way=way)
-    return Machine.from_images(images, keys=keys, seed=seed, quantum=quantum, way=way)
+    named = next((image for image in images if Path(image).suffix in WHOLE), None)
+    if named is None:
+        return Machine.from_images(images, keys=keys, seed=seed, quantum=quantum, way=way)
+    is_snapshot = Path(named).suffix == ".snapshot"
+    what = WHOLE[Path(named).suffix]
+    if len(images) > 1:
+        raise UserError(f"a {what} must stand alone; {len(images)} files were given")
+    options = {"seed": seed, "quantum": quantum, "way": way} if is_snapshot else {}
+    said = [*(keys or {}), *(option for option, value in options.items() if value is not None)]
+    if said:
+        option = f"--{said[0].replace('_', '-')}"
+        raise UserError(f"{option} must be left out for a {what}, which says it itself", path=named)
+    if is_snapshot:
+        return Machine.from_snapshot(named)
+    return Machine.from_toml(named, seed=seed, quantum=quantum, way=way)
 
 
 def report(outcome: Outcome) -> None:
@@ -119,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         recording.ended(outcome)
         report(outcome)  # now: what follows can fail
+        if arguments.snapshot is not None:
+            machine.snapshot().save(arguments.snapshot)
     return outcome.exit_status
 
 

@@ -320,7 +320,10 @@ def _take_over(machine: Machine, header: dict[str, Any], packed: bytes, path: st
     graph = Graph(machine)
     if len(graph.objects) != header["objects"]:
         raise UserError("the snapshot must be of this very build of the package; it is of another", path=path)
-    states, ram = _Unpickler(io.BytesIO(zlib.decompress(packed)), machine, graph.objects).load()
+    try:
+        states, ram = _Unpickler(io.BytesIO(zlib.decompress(packed)), machine, graph.objects).load()
+    except (pickle.UnpicklingError, zlib.error, LookupError, TypeError, ValueError, AttributeError, EOFError) as error:
+        raise UserError(f"the snapshot holds what no snapshot holds: {error}", path=path) from None
     for number, state in states:
         _put_state(graph.objects[number], state)
     for base, pieces in ram.items():
