@@ -112,7 +112,10 @@ Thread 1\.1 "sender/0" hit Breakpoint 2, .* in gunyah_doorbell_send \(\)
 def test_catching_a_hypercall_by_name_stops_there_and_nowhere_else(debug) -> None:
     served = debug("doorbell_irq/machine.toml")
     output = served.gdb(
-        "catch syscall doorbell_send", *["continue", "print/x $x0", "print/x $x1", "print/x $x2"] * 8, "continue"
+        "catch syscall doorbell_send",
+        *["continue", "print/x $x0", "print/x $x1", "print/x $x2"] * 8,
+        "continue",
+        "continue",
     )
     calls = re.findall(r"hit Catchpoint 1 \((call to|returned from) syscall (\S+)\), 0x\S+ in (\S+)", output)
     assert (

@@ -33,7 +33,7 @@ SEEDS = [
     b"bs", b"bc",
     b"D;2", b"vAttach;2", b"qRcmd,68656c70", b"qRcmd,646f6f7262656c6c73", b"qRcmd,6361707320736e6f6f7a65",
     b"qRcmd,6769632032",
-    b"qRcmd,787020307834303130303030302034303936", b"qRcmd,7472616365206c617374203130", b"QStartNoAckMode",
+    b"qRcmd,78702030783430313030303030203332", b"qRcmd,7472616365206c617374203130", b"QStartNoAckMode",
 ]  # fmt: skip
 """What GDB sends.  k and vKill are tested by themselves: the server would end."""
 

@@ -8,6 +8,7 @@ acknowledge an interrupt by being read are not among them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gunyah_emu.cpu.registers import SYSTEM
@@ -179,6 +180,7 @@ def encode(register: Register, vcpu: VCpu) -> bytes:
     return (value & (1 << register.bits) - 1).to_bytes(size, "little").hex().encode()
 
 
+@cache
 def target_description() -> str:
     """`target.xml`.
 

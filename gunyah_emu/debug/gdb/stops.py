@@ -9,6 +9,8 @@ from gunyah_emu.debug.gdb.registers import NUMBERS, REGISTERS, encode
 from gunyah_emu.debug.points import HaltKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gunyah_emu.debug.gdb.stub import Stub
     from gunyah_emu.debug.points import Halt
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 SIGINT, SIGTRAP, SIGABRT, SIGKILL, SIGSTOP = 2, 5, 6, 9, 17
 """GDB's own numbers of signals."""
 
-SIGNALS: Final = {HaltKind.INTERRUPTED: SIGINT, HaltKind.FATAL: SIGABRT, HaltKind.IDLE: SIGSTOP}
+SIGNALS: Final = {
+    HaltKind.INTERRUPTED: SIGINT,
+    HaltKind.FATAL: SIGABRT,
+    HaltKind.IDLE: SIGSTOP,
+    HaltKind.EXITED: SIGSTOP,
+}
 """What else than a trap a halt is."""
 
 EXPEDITED: Final = tuple(NUMBERS[name] for name in ("x29", "sp", "pc"))
@@ -44,6 +51,8 @@ class Stops:
         self._last: Halt | None = None
         #: a halt that is not told yet, because the end of a VM was told first
         self._waiting: Halt | None = None
+        #: processes that had ended before the machine moved, of which the client was not told: it went back behind that
+        self._known: set[int] = set()
         self.vcpu: VCpu | None = None
 
     @property
@@ -51,10 +60,14 @@ class Stops:
         """How calls are numbered."""
         return self._numbers
 
-    def exited(self) -> bytes | None:
-        """The end of a VM that the client has not been told of; None when there is none."""
+    def exited(self, known: Collection[int] = ()) -> bytes | None:
+        """The end of a VM that the client has not been told of; None when there is none.
+
+        Arguments:
+            known: processes whose end is no news.
+        """
         processes = self._stub.processes
-        dying = processes.dying()
+        dying = [(pid, status) for pid, status in processes.dying() if pid not in known]
         if not dying:
             return None
         if processes.by_thread_only:
@@ -78,28 +91,47 @@ class Stops:
         self.vcpu = halt.vcpu or self._stub.session.current or self.vcpu
 
     def report(self, halt: Halt) -> bytes:
-        """The reply to whatever moved the machine."""
+        """The reply to whatever moved the machine.
+
+        Where the machine can go no further its processes stay until the client tries: for GDB there is no way back from
+        the end of a process.
+        """
         self.remember(halt)
-        for message in () if halt.outcome is None else halt.outcome.messages:
-            self._stub.say(message)
-        over = self.exited()
+        if halt.outcome is not None:
+            for message in (*halt.outcome.messages, *self._ends(halt)):
+                self._stub.say(message)
+            return self.again()
+        over = self.exited(self._known)
         if over is None:
             return self.again()
-        self._waiting = halt if halt.outcome is None else None
+        self._waiting = halt
         return over
 
-    def untold(self) -> bytes | None:
-        """A stop that the client must be told of before anything moves on: there can be several at one halt."""
+    def _ends(self, halt: Halt) -> list[str]:
+        """What to say of a machine that ran to its end."""
+        if halt.kind is not HaltKind.EXITED:
+            return []
+        vms = (vm for vm in self._stub.machine.vms if vm.exit_status is not None)
+        statuses = ", ".join(f"{vm.name} with status {vm.exit_status}" for vm in vms)
+        return [f"The machine has ended: {statuses}.  Go back, or continue to leave it."]
+
+    def before(self) -> bytes | None:
+        """The client lets time go forward; what it must be told of instead, as there can be several stops at a halt."""
         halt, self._waiting = self._waiting, None
-        over = self.exited()
+        can_go_on = self._last is None or self._last.outcome is None
+        over = self.exited(self._known if can_go_on else ())
         if over is not None:
             self._waiting = halt
             return over
-        return None if halt is None else self.report(halt)
+        if halt is not None:
+            return self.report(halt)
+        self._known = {pid for pid, _ in self._stub.processes.dying()}
+        return None
 
-    def forget(self) -> None:
-        """Time goes back: what was not told yet has not happened."""
+    def before_back(self) -> None:
+        """The client lets time go back: what was not told yet has not happened, and no process ends that way."""
         self._waiting = None
+        self._known = {pid for pid, _ in self._stub.processes.dying()}
 
     def again(self) -> bytes:
         """The last stop, as `?` and vAttach tell it."""

@@ -23,7 +23,7 @@ class Gunyah(gdb.Command):
         gdb.execute(f"set data-directory {FOLDER}")
         gdb.execute("set sysroot")
         gdb.execute("set schedule-multiple on")
-        gdb.execute("set architecture aarch64")
+        gdb.execute("set architecture aarch64", to_string=True)
         gdb.execute(f"target extended-remote {argument}", from_tty)
         visited.clear()
         visit()

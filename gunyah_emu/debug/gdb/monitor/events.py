@@ -49,10 +49,5 @@ def explain(stub: Stub, given: list[str]) -> Iterator[str]:
 
 COMMANDS = (
     Command("trace", "last N", "the last N events", trace),
-    Command(
-        "why",
-        "[VM] irq INTID | doorbell LABEL | queue LABEL | N | last",
-        "why an interrupt came, or does not come; what led to event N",
-        explain,
-    ),
+    Command("why", "WHAT", "why `irq INTID`, `doorbell LABEL` or `queue LABEL` interrupts or not; or event N", explain),
 )

@@ -79,7 +79,7 @@ def resume(stub: Stub, actions: list[Action]) -> bytes:
     assigned = assign(stub, actions)
     if not assigned:
         raise Refused("there is no such thread")
-    untold = stub.stops.untold()
+    untold = stub.stops.before()
     if untold is not None:
         return untold
     moving = [vcpu for vcpu in assigned if assigned[vcpu].verb != CONTINUE]
@@ -125,14 +125,14 @@ def back_step(stub: Stub, _: None) -> bytes:
     found = stub.processes.meant(stub.continuing())
     if not found:
         raise Refused("there is no such thread")
-    stub.stops.forget()
+    stub.stops.before_back()
     vcpu = stub.stops.vcpu if stub.stops.vcpu in found else found[0]
     return stub.stops.report(stub.session.reverse_step(vcpu, interrupted=stub.interrupted))
 
 
 def back(stub: Stub, _: None) -> bytes:
     """bc: backwards to the last point that was passed, or to where history begins."""
-    stub.stops.forget()
+    stub.stops.before_back()
     return stub.stops.report(stub.session.reverse_resume(interrupted=stub.interrupted))
 
 

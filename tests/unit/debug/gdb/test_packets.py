@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
 
@@ -295,7 +296,23 @@ def test_a_client_without_processes_learns_of_the_end_of_the_last(client) -> Non
     client.sender.vm.exit_status = 3
     assert client.ask("c").startswith("T05thread:1;")
     client.receiver.vm.exit_status = 0
+    client.session.halts = [Halt(HaltKind.EXITED, 9, outcome=SimpleNamespace(messages=("so be it",)))]
+    assert client.ask("c").startswith("T11thread:1;")
+    assert client.said == [
+        "so be it",
+        "The machine has ended: sender with status 3, receiver with status 0.  Go back, or continue to leave it.",
+    ]
     assert client.ask("c") == "W03"
+
+
+def test_going_back_ends_no_process(client) -> None:
+    client.sender.vm.exit_status = client.receiver.vm.exit_status = 0
+    client.session.halts = [Halt(HaltKind.EXITED, 9, outcome=SimpleNamespace(messages=()))]
+    client.stub.stops.report(client.session.halts.pop())
+    client.sender.vm.exit_status = None
+    assert client.ask("bs").startswith("T05thread:p1.1;")
+    assert client.ask("vCont;s:p1.1").startswith("T05thread:p1.1;")
+    assert client.ask("qfThreadInfo") == "mp1.1,p2.1"
 
 
 # parting

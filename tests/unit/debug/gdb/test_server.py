@@ -128,6 +128,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 def test_a_client_runs_the_machine_to_its_end(serve) -> None:
     peer = serve().connect()
     peer.ask(b"qSupported:multiprocess+")
+    peer.send(b"vCont;c")
+    assert bytes.fromhex(peer.receive()[1:].decode()) == (
+        b"The machine has ended: sender with status 0, receiver with status 0.  Go back, or continue to leave it.\n"
+    )
+    assert peer.receive().startswith(b"T11thread:")
     assert peer.ask(b"vCont;c") == b"W00;process:1"
     assert peer.ask(b"vCont;c") == b"W00;process:2"
 
