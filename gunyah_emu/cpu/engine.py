@@ -34,6 +34,8 @@ _Exported = tuple[
 ]
 SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
 PAGE = 4096
+MOST_BLOCKS = 1 << 20
+"""Distinct blocks that coverage notes of one VM; a Linux kernel that boots runs through some 60,000."""
 
 
 class Stop(enum.IntEnum):
@@ -251,6 +253,21 @@ class Engine(ABC):
             low, high = max(first, start), min(first + len(memory), start + region.size)
             if low < high:
                 self.invalidate(region.ipa + low - start, high - low)
+
+    # ------------------------------------------------------------------ coverage
+
+    @abstractmethod
+    def cover(self) -> None:
+        """Note the blocks of code that vCPUs arrive at, from now on and from scratch; not to be called during a run."""
+
+    @abstractmethod
+    def covered(self) -> tuple[list[tuple[int, int]], bool]:
+        """What vCPUs arrived at since `cover`, as (virtual address, bytes) of blocks, and whether that is all.
+
+        A block is there once, in no order, and counts as a whole: where an exception leaves it half-way, its rest
+        counts too.  Where blocks begin and end is each way's own affair; their bytes together are the same.  Of a guest
+        that makes up code for ever no more than `MOST_BLOCKS` are noted.
+        """
 
     # ------------------------------------------------------------------ running
 

@@ -187,6 +187,17 @@ class FastEngine(Engine):
             start, stop = max(ipa, region.ipa), min(ipa + size, region.ipa + region.size)
             self.core.invalidate(region.host + start - region.ipa, stop - start)
 
+    # ------------------------------------------------------------------ coverage
+
+    def cover(self) -> None:
+        """Note the blocks of code that a vCPU arrives at: those that are translated, once what was is forgotten."""
+        self._uc.forget_code()
+        self.core.cover()
+
+    def covered(self) -> tuple[list[tuple[int, int]], bool]:
+        """The blocks that were arrived at since `cover`, and whether those are all."""
+        return self.core.covered()
+
     # ------------------------------------------------------------------ running
 
     def run(self, vcpu: int, budget: int) -> Stop:

@@ -17,7 +17,7 @@ from functools import partial
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.debugging import Halt
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
-from gunyah_emu.cpu.engine import PAGE, CallTable, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.engine import MOST_BLOCKS, PAGE, CallTable, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import UNDEFINED, ExceptionLoop
 from gunyah_emu.cpu.portable_traps import PortableTraps
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
@@ -61,6 +61,7 @@ class PortableEngine(PortableTraps):
         self._is_prefix = False
         self._blocks: dict[int, tuple[int, int, bool]] = {}  # by address: see _read_block
         self._returned = True
+        self._covered: set[tuple[int, int]] | None = None
         uc = self._uc
         for encoding, value in SETUP:
             uc.write_system(encoding, value)
@@ -110,6 +111,22 @@ class PortableEngine(PortableTraps):
         """Forget all translated code: the public API finds code by virtual addresses only."""
         self._uc.forget_code()
 
+    # ------------------------------------------------------------------ coverage
+
+    def cover(self) -> None:
+        """Note the blocks of code that a vCPU arrives at: those that `_read_block` does not remember."""
+        self._covered = set()
+        self._blocks.clear()
+
+    def covered(self) -> tuple[list[tuple[int, int]], bool]:
+        """The blocks that were arrived at since `cover`, and whether those are all."""
+        found = self._covered or set()
+        return [block for block in found if block[0] != _STUB], len(found) < MOST_BLOCKS
+
+    def _arrived(self, address: int, size: int) -> None:
+        if self._covered is not None and not address & 3 and len(self._covered) < MOST_BLOCKS:
+            self._covered.add((address, size))
+
     # ------------------------------------------------------------------ hooks, called while the emulator runs
 
     def _on_block(self, _uc: int, address: int, size: int, _user: int) -> None:
@@ -120,8 +137,10 @@ class PortableEngine(PortableTraps):
         elif self._looks:
             self._on_debugged_block(address, size)
         elif self._budget <= 0:
+            self._arrived(address, size)
             self._halt_for(_OUT_OF_BUDGET)
         elif address & 3 or (self._returned and self._uc.read(u.REG_PSTATE) & _PSTATE_IL):
+            self._arrived(address, size)
             self._block_end = 0  # Unicorn knows neither: PC alignment, illegal execution state
             self._halt_for((UNDEFINED,))
         else:
@@ -135,6 +154,7 @@ class PortableEngine(PortableTraps):
         known = self._blocks.get(address)
         if known is None or known[0] != size:
             known = self._read_block(address, size)
+            self._arrived(address, size)
         _, index, self._returned = known
         if 0 <= 4 * index < charged and self._traps_floating_point():
             self._halt_for((_FLOATING_POINT, address, size, index))

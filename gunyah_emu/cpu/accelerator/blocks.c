@@ -75,6 +75,8 @@ static void begin(void)
 {
     char *context = block.context;
     block.begun = 1;
+    if (block.core->seen)
+        await_block(block.core);
     if (block.address & 3) { /* it will never run */
         generate_call_of(on_block, &block.core->knows_on_block);
         return;

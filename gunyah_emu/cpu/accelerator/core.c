@@ -135,6 +135,7 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
         return PyLong_FromLong(STOP_BUDGET);
     grow_tlb(self);
     swap(self, vcpu);
+    self->awaits_block = 0;
     hold(self);
     self->running = 1;
     int waits = run_emulator(self);
@@ -337,6 +338,7 @@ static void Core_dealloc(Core *self)
     PyObject_GC_UnTrack(self);
     Core_clear(self);
     drop_windows(self);
+    drop_coverage(self);
     for (Py_ssize_t i = 0; i < self->vcpus; i++)
         PyBuffer_Release(&self->contexts[i]);
     PyMem_Free(self->contexts);
@@ -415,6 +417,8 @@ static PyMethodDef methods[] = {
     {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
     {"invalidate", (PyCFunction)Core_invalidate, METH_VARARGS, "forget what was translated: host address, bytes"},
     {"obey", (PyCFunction)Core_obey, METH_VARARGS, "carry out an instruction cache maintenance operation; False if there is none"},
+    {"cover", (PyCFunction)Core_cover, METH_NOARGS, "note the blocks that a vCPU arrives at"},
+    {"covered", (PyCFunction)Core_covered, METH_NOARGS, "the blocks that were arrived at, and whether those are all"},
     {NULL, NULL, 0, NULL},
 };
 

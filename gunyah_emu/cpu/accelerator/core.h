@@ -165,6 +165,10 @@ typedef struct Core {
     Window *windows;
     CodePage *code;
     Py_ssize_t window_count, code_count, code_room;
+    /* coverage (coverage.c): the blocks that a vCPU arrived at; NULL: nobody asks */
+    uint64_t *seen;
+    size_t seen_room, seen_count;
+    int seen_shift, seen_full, awaits_block;
     /* everything else that Python answers */
     PyObject *on_call, *on_undefined, *on_fetch_fault, *on_unmapped;
     /* the exception that a loop began with: number, syndrome, ELR, FAR, and where it led */
@@ -200,7 +204,7 @@ static inline int is_illegal(Core *self) { return (AT(uint32_t, self->env, env_p
 /* Let on_block see every block, or let blocks count by themselves again. */
 static inline void hold(Core *self)
 {
-    int64_t shift = self->watched || is_illegal(self) ? SHIFT : 0;
+    int64_t shift = self->watched || self->awaits_block || is_illegal(self) ? SHIFT : 0;
     self->budget += self->shift - shift;
     self->granted += self->shift - shift;
     self->shift = shift;
@@ -304,6 +308,13 @@ PyObject *Core_note_code(Core *self, PyObject *address);
 PyObject *Core_invalidate(Core *self, PyObject *args);
 PyObject *Core_obey(Core *self, PyObject *args);
 void drop_windows(Core *self);
+
+/* coverage.c */
+void await_block(Core *self);
+void covered_block(Core *self, uint64_t address, uint32_t size);
+PyObject *Core_cover(Core *self, PyObject *ignored);
+PyObject *Core_covered(Core *self, PyObject *ignored);
+void drop_coverage(Core *self);
 
 /* layout.c */
 PyObject *configure(PyObject *module, PyObject *args);

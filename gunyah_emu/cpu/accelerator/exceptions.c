@@ -22,8 +22,8 @@ void check_block(Core *self, uint64_t address)
         raise_at_block(self, (uint32_t)EC_PC_ALIGNMENT << 26 | IL);
 }
 
-/* In front of a block that the budget does not cover, or that a debugger looks at, or that must not run.  It has counted
- * itself, which is taken back first; only one that is misaligned has not. */
+/* In front of a block that the budget does not cover, or that a debugger or coverage looks at, or that must not run.  It has
+ * counted itself, which is taken back first; only one that is misaligned has not. */
 void on_block(Core *self, uint64_t address)
 {
     uint32_t size = 4;
@@ -33,6 +33,8 @@ void on_block(Core *self, uint64_t address)
     }
     AT(uint64_t, self->env, env_pc) = address;
     self->block_end = 0;
+    if (self->awaits_block)
+        covered_block(self, address, size);
     hold(self);
     if (self->watched) {
         debugged_block(self, address, size);
