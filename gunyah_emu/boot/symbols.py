@@ -101,13 +101,26 @@ class Symbols:
 
     def line_at(self, address: int) -> tuple[str, int] | None:
         """The source file and line of an instruction; None without debugging information."""
+        rows = self._rows()
+        index = bisect_right(rows, self.linked(address), key=lambda row: row[0]) - 1
+        if index < 0 or rows[index][2] == 0:
+            return None
+        return rows[index][1], rows[index][2]
+
+    def address_of_line(self, file: str, line: int) -> int | None:
+        """The first instruction of a source line, or of the next one that has any; None when there is none."""
+        best: tuple[int, int] | None = None
+        for address, name, number in self._rows():
+            if number >= line and name == file and (best is None or (number, address) < best):
+                best = number, address
+        return None if best is None else best[1] + self.bias
+
+    def _rows(self) -> list[tuple[int, str, int]]:
+        """The line table, read once."""
         if self._lines is None:
             # Where one sequence ends and another begins, the beginning counts.
             self._lines = sorted(read_lines(self.path), key=lambda row: (row[0], row[2] != 0))
-        index = bisect_right(self._lines, self.linked(address), key=lambda row: row[0]) - 1
-        if index < 0 or self._lines[index][2] == 0:
-            return None
-        return self._lines[index][1], self._lines[index][2]
+        return self._lines
 
     def table(self) -> SymbolTable:
         """The symbol table, read once."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "demo": "two VMs and one doorbell, in a second",
     "run": "run a machine file, or one or more images, a VM each",
     "debug": "a machine that GDB moves, forwards and backwards: an inferior for each VM, a thread for each vCPU",
+    "step": "step from hypercall to hypercall, from interrupt to interrupt, forwards and backwards",
     "why": "what led to an event of a trace, what came of it, and why an interrupt did not arrive",
     "trace": "what is different between two traces, and how it came about",
     "report": "make a page with timeline, consoles and events of a trace",

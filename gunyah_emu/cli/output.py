@@ -22,11 +22,12 @@ class ConsolePrinter:
     Arguments:
         names: the VMs.  With one VM nothing is prefixed and every byte is passed on at once.
         stream: where to; standard output by default.
+        always_named: prefix the lines of one VM, too.
     """
 
-    def __init__(self, names: list[str], stream: BinaryIO | None = None) -> None:
+    def __init__(self, names: list[str], stream: BinaryIO | None = None, *, always_named: bool = False) -> None:
         self._stream = sys.stdout.buffer if stream is None else stream
-        self._alone = len(names) == 1
+        self._alone = len(names) == 1 and not always_named
         width = max((len(name) for name in names), default=0)
         colour = self._stream.isatty() and "NO_COLOR" not in os.environ
         self._prefixes = {

@@ -185,6 +185,7 @@ class Session:
         self.slices.pass_access(vcpu)
         self.slices.passing = vcpu
         self.slices.halt_at = NEVER
+        self.slices.quiet = self.sights.is_blind = False  # it may have come here from behind
         self.machine.advance(until=self._poll)
         self.slices.pass_access(None)
 

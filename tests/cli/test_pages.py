@@ -22,7 +22,9 @@ PAGES = [page for name in ("why.md", "stepping.md") if (page := ROOT / "docs" / 
 
 def printed(command: str) -> list[str]:
     """What a command prints to both streams, standard error last."""
-    words = command.removeprefix("$ gunyah-emu ").split()
+    program, *words = command.removeprefix("$ ").split()
+    if program == "cat":
+        return Path(words[0]).read_text().splitlines()
     out, error = io.BytesIO(), io.StringIO()
     text = io.TextIOWrapper(out, "utf-8", write_through=True)
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(error):
@@ -37,7 +39,7 @@ def rewritten(page: str) -> str:
     for line in page.splitlines():
         if line.startswith("```"):
             in_block, skipping = line == "```console", False
-        elif in_block and line.startswith("$ gunyah-emu "):
+        elif in_block and line.startswith(("$ gunyah-emu ", "$ cat ")) and not line.endswith("step machine.toml"):
             lines += [line, *printed(line)]
             skipping = True
             continue
@@ -48,7 +50,8 @@ def rewritten(page: str) -> str:
 
 def in_a_folder(page: Path, folder: Path) -> str:
     """The page, its commands run in a folder that holds the guests."""
-    (folder / "guest_images").symlink_to(ROOT / "guest_images")
+    for name in ("guest_images", "docs"):
+        (folder / name).symlink_to(ROOT / name)
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -19,6 +19,7 @@ FORMS = (
     ("queue LABEL", "the last send to the message queue of that label"),
     ("[VM[/VCPU]] KIND", "the last event of a kind, such as `wait` or `exit`"),
     ("[VM[/VCPU]] CALL", "the last call of that name, such as `doorbell_mask` or `CPU_ON`"),
+    ("... KIND:N, CALL:N", "the Nth of them, from 1"),
 )
 """How an event is named: words, and what they mean."""
 
@@ -34,7 +35,7 @@ class Question(NamedTuple):
     Attributes:
         vm, vcpu: where; empty and -1: anywhere.
         what: "event", "last", "irq", one of OBJECTS, or "name" (a kind of event, or a call).
-        number: the event, INTID or label.
+        number: the event, INTID or label; of a name, which of them, or 0 for the last.
         name: of a kind or a call.
     """
 
@@ -62,7 +63,8 @@ def parse(words: Sequence[str]) -> Question:
         return Question("", -1, "event", _number(words[0], "an event's number"))
     if len(words) in (1, 2) and words[-1][:1].isalpha():
         vm, vcpu = _place(words[:-1])
-        return Question(vm, vcpu, "name", name=words[-1])
+        name, colon, which = words[-1].partition(":")
+        return Question(vm, vcpu, "name", _number(which, "which one it is") if colon else 0, name)
     forms = ", ".join(f"`{form}`" for form, _ in FORMS)
     raise UserError(f"an event must be named as {forms}; not {' '.join(words)!r}")
 
@@ -97,10 +99,15 @@ def find(trace: Trace, question: Question) -> Entry:
         return entry
     if question.what == "last":
         return next(trace.backwards())
-    matches = _matcher(question)
-    for entry in trace.backwards():
+    matches, which = _matcher(question), question.number if question.what == "name" else 0
+    seen = 0
+    for entry in trace if which else trace.backwards():
         if matches(entry) and question.vm in ("", entry.vm) and question.vcpu in (-1, entry.vcpu):
-            return entry
+            seen += 1
+            if seen >= which:
+                return entry
+    if seen:
+        raise UserError(f"the trace has only {seen} times {question.name!r}, not {which}")
     raise UserError(_absent(trace, question))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gunyah_emu.events import Event
 
@@ -71,11 +71,15 @@ class Trace:
     """The events of one run, in order.
 
     Arguments:
-        lines: each an event's JSON; checked already.
+        lines: each an event, or its JSON, checked already.
+        seqs: their numbers.
+        causes: those of their causes.
         notes: what whoever asks should be told of the trace as a whole.
     """
 
-    def __init__(self, lines: list[bytes], seqs: list[int], causes: list[int], notes: list[str]) -> None:
+    def __init__(
+        self, lines: Sequence[bytes | Event], seqs: list[int], causes: list[int], notes: Iterable[str] = ()
+    ) -> None:
         self._lines = lines
         self._seqs = seqs
         self._at = {seq: index for index, seq in enumerate(seqs)}
@@ -83,7 +87,7 @@ class Trace:
         for seq, cause in zip(seqs, causes, strict=True):
             if cause:
                 self._children.setdefault(cause, []).append(seq)
-        self.notes = notes
+        self.notes = list(notes)
 
     @classmethod
     def read(cls, path: str | Path) -> Trace:
@@ -103,8 +107,7 @@ class Trace:
     def of_events(cls, events: Iterable[Event]) -> Trace:
         """The trace of a run that was recorded in memory."""
         kept = list(events)
-        lines = [json.dumps(event.as_dict()).encode() for event in kept]
-        return cls(lines, [event.seq for event in kept], [event.cause for event in kept], [])
+        return cls(kept, [event.seq for event in kept], [event.cause for event in kept])
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -136,7 +139,8 @@ class Trace:
         return self._seqs[0], self._seqs[-1]
 
     def _entry(self, index: int) -> Entry:
-        return Entry(json.loads(self._lines[index]))
+        line = self._lines[index]
+        return Entry(json.loads(line) if isinstance(line, bytes) else line.as_dict())
 
 
 def _read(file: BinaryIO, path: Path) -> Trace:

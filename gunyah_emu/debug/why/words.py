@@ -119,13 +119,26 @@ PHRASES: dict[str, str | Callable[[Entry, Places], str]] = {
     "wait": lambda entry, places: f"waits{_at(entry, places)}",
     "wake": "wakes",
     "idle": "every vCPU waits and nothing can wake one",
+    "console": lambda entry, _: f"prints {entry.text('text').rstrip()!r}",
     "unknown": lambda entry, places: f"{entry.text('what')}{_at(entry, places)}",
     "exception_loop": lambda entry, _: entry.text("reason"),
     "exit": lambda entry, _: f"ends with status {entry.number('status')}: {entry.text('reason')}",
 }
 
 DEEDS = frozenset(
-    ("vcpu_on", "vcpu_off", "hypercall", "service", "sgi", "irq_acknowledged", "irq_ended", "wait", "wake", "exit")
+    (
+        "vcpu_on",
+        "vcpu_off",
+        "hypercall",
+        "service",
+        "sgi",
+        "irq_acknowledged",
+        "irq_ended",
+        "wait",
+        "wake",
+        "exit",
+        "console",
+    )
 )
 """Kinds whose phrase says what the vCPU or VM itself does."""
 
