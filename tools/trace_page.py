@@ -21,7 +21,7 @@ INTRODUCTION = """\
 
 `gunyah-emu run ... --trace FILE.jsonl` writes one JSON object a line for every event of a run.  The same machine and
 seed give the same file, byte for byte, in every process and on both ways of driving the CPU.  A run that is cut short
-leaves `FILE.jsonl.partial`.
+leaves `FILE.jsonl.partial`.  `gunyah-emu report FILE.jsonl` makes a page of it: [timelines](../timeline.md).
 
 Every event has these fields, followed by those of its kind:
 

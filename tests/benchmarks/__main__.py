@@ -103,6 +103,14 @@ def linux_boot(figures: Figures) -> None:
         figures.setdefault("linux_boot_s.qemu", []).append(process([*board, "-no-reboot", *images]))
 
 
+def report(figures: Figures) -> None:
+    """Writing a report of 100,000 events, opening it in Chromium where there is one, and what traces cost."""
+    command = [sys.executable, "-m", "tests.benchmarks.report"]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    for key, value in json.loads(found.stdout).items():
+        figures.setdefault(key, []).append(value)
+
+
 BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     **{f"guest_mips.{load}.mmu_{mmu}": speed(load, mmu) for load in ("tight", "c") for mmu in ("off", "on")},
     "hypercalls_per_s.identify": rate("hypercalls_per_s.identify", "bench_identify"),
@@ -114,6 +122,7 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "cold_start_s": cold_start,
     "machine_create_ms": creation,
     "peak_memory_mib": memory,
+    "report": report,
 }
 KEYS = [
     *(
@@ -133,6 +142,8 @@ KEYS = [
     "cold_start_s.import_unicorn",
     "machine_create_ms",
     "peak_memory_mib",
+    *(f"report_{what}" for what in ("write_s", "size_kib", "open_s", "draw_ms.whole", "draw_ms.part")),
+    *(f"trace_us_per_event.{name}" for name in ("jsonl", "pftrace")),
 ]
 
 
