@@ -38,10 +38,14 @@ class Details {
     let root = actor;
     for (let at = actor; at >= 0; at = model.actor(at)) root = at;
     if (model.row[model.kind[root]] !== ROW_CALL) return;
-    const verb = { irq_pending: "is pending", irq_acknowledged: "was taken", irq_ended: "was handled", irq_blocked: "did not arrive" };
-    const later = model.time[i] - model.time[root];
-    const text = `${model.label(i).split(",")[0]} ${verb[name] ?? "changed"} in ${model.place(i)} because ${model.place(root)} called ${model.label(root)}${this.caller(root)}`;
-    this.make("p", later ? `${text} ${spanText(later)} before.` : `${text} at that moment.`).className = "story";
+    const verb = { irq_pending: "is pending", irq_acknowledged: "was taken", irq_ended: "was handled" };
+    const later = model.time[i] - model.time[root], when = later ? `${spanText(later)} before` : "at that moment";
+    const call = `${model.place(root)} called ${model.label(root)}${this.caller(root)} ${when}`;
+    const interrupt = model.label(i).split(",")[0], reasons = model.pairs(i).filter(([pair]) => pair.startsWith("reasons."));
+    const text = reasons.length
+      ? `${interrupt} does not reach ${model.place(i)}, though ${call}: ${reasons.map(([, reason]) => reason).join("; ")}.`
+      : `${interrupt} ${verb[name] ?? "changed"} in ${model.place(i)} because ${call}.`;
+    this.make("p", text).className = "story";
   }
 
   // Where a call was made, by function and line: a stub's caller says more than the stub.
@@ -54,7 +58,7 @@ class Details {
     const { model } = this, table = this.make("table"), closer = model.closer(i);
     const add = (name, text) => {
       const row = this.make("tr", undefined, table);
-      this.make("th", name, row).scope = "row";
+      this.make("th", name.startsWith("reasons.") ? "reason" : name, row).scope = "row";
       this.make("td", text, row);
     };
     for (const [name, text] of model.pairs(i)) add(name, text);

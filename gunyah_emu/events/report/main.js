@@ -147,10 +147,22 @@ function buttons(view, lanes) {
   system.addEventListener("change", recolour);
 }
 
-// On paper a list has no scroll bar: its first rows are printed.
-function printing(lists) {
-  window.addEventListener("beforeprint", () => lists.forEach((list) => list.draw(300)));
-  window.addEventListener("afterprint", () => lists.forEach((list) => list.draw()));
+// Paper is white, and on it a list has no scroll bar: its first rows are printed.
+function printing(view, lanes, lists) {
+  const root = document.documentElement;
+  let theme;
+  const change = (chosen, rows) => {
+    if (chosen) root.dataset.theme = chosen;
+    else delete root.dataset.theme;
+    lanes.colours();
+    view.draw();
+    lists.forEach((list) => list.draw(rows));
+  };
+  window.addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    change("light", 300);
+  });
+  window.addEventListener("afterprint", () => change(theme, 0));
 }
 
 function follow(model, view) {
@@ -179,7 +191,7 @@ async function main() {
   tabs(["consoles", "events"], consoles.count ? "consoles" : "events");
   buttons(view, lanes);
   keys(model, view);
-  printing([table.list, ...consoles.panes.map((pane) => pane.list)]);
+  printing(view, lanes, [table.list, ...consoles.panes.map((pane) => pane.list)]);
   follow(model, view);
   requestAnimationFrame(() => {
     document.documentElement.dataset.ready = Math.round(performance.now());

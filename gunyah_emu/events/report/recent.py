@@ -101,7 +101,10 @@ class Recent:
         """What a reader must know of what is not there."""
         notes = []
         if self.total > len(self._events):
-            notes.append(f"Only the last {len(self._events):,} of {self.total:,} events are shown.")
+            notes.append(
+                f"Only the last {len(self._events):,} of {self.total:,} events are shown; "
+                "`gunyah-emu report TRACE.jsonl --from TIME --to TIME` shows any part of a trace."
+            )
         if self.forgotten_lines:
             notes.append(f"The first {self.forgotten_lines:,} lines of the consoles are not shown.")
         return notes

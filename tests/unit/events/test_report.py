@@ -61,7 +61,7 @@ def test_the_end_of_a_run_is_kept_and_the_report_says_so():
     for event in [*doorbell(1, 0), *doorbell(5, 100)]:
         recent.write(event)
     assert [event.seq for event in recent.events()] == [5, 6, 7, 8]
-    assert recent.notes() == ["Only the last 4 of 8 events are shown."]
+    assert recent.notes()[0].startswith("Only the last 4 of 8 events are shown; `gunyah-emu report ")
     assert list(recent.vms) == ["sender", "receiver"]
 
 
