@@ -7,7 +7,20 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ACCELERATOR = "gunyah_emu/cpu/accelerator"
-SOURCES = ("blocks", "bus", "calls", "code", "core", "coverage", "debug", "exceptions", "layout", "module", "registers")
+SOURCES = (
+    "blocks",
+    "bus",
+    "calls",
+    "code",
+    "core",
+    "coverage",
+    "debug",
+    "exceptions",
+    "layout",
+    "module",
+    "registers",
+    "walk",
+)
 DEMO = Path("guest_images/doorbell_irq")
 
 

@@ -49,7 +49,7 @@ hook_* in struct hook; operation_* in TCGOp; block_* in TranslationBlock; transl
 
 _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "cpu_loop_exit", "tlb_flush",
-    "tb_invalidate_phys_range", "arm_mmu_idx", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
+    "tb_invalidate_phys_range", "arm_mmu_idx", "get_phys_addr", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
     "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
     "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcondi_i64",
@@ -61,6 +61,7 @@ _SLOTS = {
     "tcg_gen_callN": 0x14C_00B8 - 0x58_CF70,
     "tcg_gen_exit_tb": 0x14B_E6B0 - 0x59_5F10,
     "translator_loop": 0x14C_63A8 - 0x69_1EE0,
+    "get_phys_addr": 0x14C_6820 - 0x5C_E980,
 }
 """Where the library keeps a function's address for its own calls, from that function."""
 

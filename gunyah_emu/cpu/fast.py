@@ -25,6 +25,7 @@ from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.stage2 import TABLES, Stage2
 from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name, trap_key
 from gunyah_emu.cpu.timer import COUNTERS
+from gunyah_emu.cpu.walking import let_us_walk
 
 IC_IVAU: Encoding = (1, 3, 7, 5, 1)
 CACHE_MAINTENANCE: tuple[Encoding, ...] = (IC_IVAU, (1, 0, 7, 5, 0), (1, 0, 7, 1, 0))
@@ -47,6 +48,7 @@ def _open() -> Door:
         _accelerator.configure(OFFSETS, door.functions, OPERATIONS, TABLES)
         door.replace("fp_exception_el", _accelerator.FLOATING_POINT_TARGET_EL)
         let_blocks_count(door)
+        let_us_walk(door)
         _configured = door
     return _configured
 
@@ -93,6 +95,7 @@ class FastEngine(Engine):
         self.core = core = _accelerator.Core(
             uc.handle.value, self._contexts, self._on_call, self._on_undefined, self._on_fetch_fault, self._on_unmapped
         )
+        core.stage2 = self._stage2.host_address()
         uc.hook(HOOK_INTR, _accelerator.ON_INTERRUPT, id(core))
         # Never called, as all RAM may be fetched from.  But for a block at an address that a memory hook watches,
         # Unicorn leaves out a walk through the whole TLB that serves guests without cache maintenance.  Physical
@@ -165,7 +168,7 @@ class FastEngine(Engine):
         assert self._next_physical <= 2 * TABLES
         self._uc.map(window.physical, size, base)
         self._windows.append(window)
-        self.core.add_window(base, size, self._door.ram_number(self._uc, base))
+        self.core.add_window(base, size, window.physical, self._door.ram_number(self._uc, base))
         return window
 
     def _unmap(self, region: Ram, start: int, end: int) -> None:

@@ -148,6 +148,15 @@ void translate(void *operations, void *state, void *cpu, void *translation, int 
         block.context = NULL;
 }
 
+/* The engine whose CPU state this is. */
+Core *core_with(void *env)
+{
+    Core *core = first_core;
+    while (core && core->env != env)
+        core = core->next;
+    return core;
+}
+
 /* Let the blocks of an engine count, until it is closed. */
 void count_blocks(Core *self)
 {

@@ -70,11 +70,11 @@ void drop_windows(Core *self)
     self->window_count = self->code_count = self->code_room = 0;
 }
 
-/* add_window(host, size, ram): memory that the guest will see. */
+/* add_window(host, size, physical, ram): memory that the guest will see. */
 PyObject *Core_add_window(Core *self, PyObject *args)
 {
-    unsigned long long host, size, ram;
-    if (!PyArg_ParseTuple(args, "KKK", &host, &size, &ram))
+    unsigned long long host, size, physical, ram;
+    if (!PyArg_ParseTuple(args, "KKKK", &host, &size, &physical, &ram))
         return NULL;
     Window *windows = PyMem_Realloc(self->windows, (size_t)(self->window_count + 1) * sizeof *windows);
     if (!windows)
@@ -83,7 +83,7 @@ PyObject *Core_add_window(Core *self, PyObject *args)
     uint64_t *marks = calloc(size / PAGE, sizeof *marks); /* large, and zero without being touched */
     if (!marks)
         return PyErr_NoMemory();
-    windows[self->window_count++] = (Window){(char *)(uintptr_t)host, size, ram, marks};
+    windows[self->window_count++] = (Window){(char *)(uintptr_t)host, size, physical, ram, marks};
     Py_RETURN_NONE;
 }
 

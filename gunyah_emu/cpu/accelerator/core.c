@@ -385,6 +385,7 @@ static PyGetSetDef getset[] = {
 
 static PyMemberDef members[] = {
     {"base", T_ULONGLONG, offsetof(Core, base), 0, "instructions before this run"},
+    {"stage2", T_ULONGLONG, offsetof(Core, stage2), 0, "the host address of the stage 2 tables"},
     {"current", T_PYSSIZET, offsetof(Core, current), READONLY, "the vCPU that is swapped in"},
     {"halt", T_INT, offsetof(Core, halt), READONLY, "why the last run halted, a bit each: HALT_*"},
     {"halt_after", T_LONGLONG, offsetof(Core, halt_after), 0, "halt when so many instructions of a run have retired; -1: never"},
@@ -413,7 +414,8 @@ static PyMethodDef methods[] = {
     {"set_devices", (PyCFunction)Core_set_devices, METH_O, "[(base, size, read, write), ...]"},
     {"set_registers", (PyCFunction)Core_set_registers, METH_VARARGS, "readers and writers by vCPU and slot"},
     {"replace", (PyCFunction)Core_replace, METH_VARARGS, "put a slot in the place of the emulator's own register"},
-    {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, RAM number"},
+    {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, physical address, RAM number"},
+    {"walks", (PyCFunction)Core_walks, METH_VARARGS, "a translation by us and by the emulator: address, access, regime"},
     {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
     {"invalidate", (PyCFunction)Core_invalidate, METH_VARARGS, "forget what was translated: host address, bytes"},
     {"obey", (PyCFunction)Core_obey, METH_VARARGS, "carry out an instruction cache maintenance operation; False if there is none"},

@@ -44,6 +44,7 @@
     X(char *, get_arm_cp_reginfo, (void *, uint32_t))                                                                \
     X(void, tb_invalidate_phys_range, (void *, uint64_t, uint64_t))                                                  \
     X(void, tlb_flush, (void *))                                                                                     \
+    X(int, get_phys_addr, (void *, uint64_t, int, int, uint64_t *, uint32_t *, int *, uint64_t *, void *, void *))   \
     X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))                                                  \
     X(void, uc_add_inline_hook, (void *, void *, void **, int))                                                      \
     X(void, helper_check_exit_request, (void *, uint32_t))                                                           \
@@ -96,11 +97,11 @@ typedef struct {
     PyObject *read, *write;
 } Device;
 
-/* Memory of the guest's: where it is in ours, and its number in the emulator's list of RAM, by which it knows translated
- * blocks. */
+/* Memory of the guest's: where it is in ours, in the emulator's physical memory, and in its list of RAM, by which it knows
+ * translated blocks. */
 typedef struct {
     char *host;
-    uint64_t size, ram;
+    uint64_t size, physical, ram;
     uint64_t *marks; /* by page: what it held when its code was last known to be good, 0: unknown */
 } Window;
 
@@ -164,7 +165,8 @@ typedef struct Core {
     /* translated code (code.c) */
     Window *windows;
     CodePage *code;
-    Py_ssize_t window_count, code_count, code_room;
+    Py_ssize_t window_count, code_count, code_room, last_window;
+    uint64_t stage2; /* where its tables are in our memory */
     /* coverage (coverage.c): the blocks that a vCPU arrived at; NULL: nobody asks */
     uint64_t *seen;
     size_t seen_room, seen_count;
@@ -255,6 +257,7 @@ extern PyType_Spec Core_spec;
 /* blocks.c */
 void count_blocks(Core *self);
 void forget_blocks(Core *self);
+Core *core_with(void *env);
 void generate_call(void *context, void *function, void *result, int count, void **arguments);
 void generate_exit(void *context, const void *translation, unsigned exit);
 void translate(void *operations, void *state, void *cpu, void *translation, int most);
@@ -315,6 +318,11 @@ void covered_block(Core *self, uint64_t address, uint32_t size);
 PyObject *Core_cover(Core *self, PyObject *ignored);
 PyObject *Core_covered(Core *self, PyObject *ignored);
 void drop_coverage(Core *self);
+
+/* walk.c */
+int walk(void *env, uint64_t va, int access, int regime, uint64_t *physical, uint32_t *attributes, int *permissions,
+         uint64_t *size, void *fault, void *cache_attributes);
+PyObject *Core_walks(Core *self, PyObject *args);
 
 /* layout.c */
 PyObject *configure(PyObject *module, PyObject *args);

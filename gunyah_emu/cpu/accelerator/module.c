@@ -22,6 +22,7 @@ PyMODINIT_FUNC PyInit__accelerator(void)
         {"FLOATING_POINT_TARGET_EL", (void *)floating_point_target_el},
         {"GENERATE_CALL", (void *)generate_call},
         {"GENERATE_EXIT", (void *)generate_exit},
+        {"WALK", (void *)walk},
         {"TRANSLATE", (void *)translate},
         {"NOTHING", (void *)no_change},
     };
