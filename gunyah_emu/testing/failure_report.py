@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from gunyah_emu.errors import UserError
 from gunyah_emu.testing.encoding import instruction_at
 from gunyah_emu.testing.words import place, words
 
@@ -40,7 +41,12 @@ def lines_of(machine: MachineUnderTest) -> Iterator[str]:
 
 
 def _last_events(machine: MachineUnderTest, name: str) -> Iterator[str]:
-    last: deque[Event] = deque((event for event in machine.kept.events if event.vm == name), maxlen=EVENTS)
+    try:
+        events = machine.events
+    except UserError as error:
+        yield f"  its last events: {error}"
+        return
+    last: deque[Event] = deque((event for event in events if event.vm == name), maxlen=EVENTS)
     if last:
         yield "  its last events:"
     for event in last:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     MakeMachine = Callable[..., MachineUnderTest]
 
-MARKER_KEYS = (*(axis.name for axis in AXES), "max_instructions")
+MARKER_KEYS = (*(axis.name for axis in AXES), "max_instructions", "record")
+LOOKS_AT_EVENTS = frozenset({"assert_golden", "encodings", "events", "hypercall_errors", "hypercalls", "lost_events"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -138,7 +139,7 @@ class Maker:
             raise TypeError("make_machine must get either a machine file or the tables of one")
         try:
             planned = plan(self.item.path.parent, self._scratch, file, tables, self.variant)
-            machine = made(planned, self.variant, self._limits())
+            machine = made(planned, self.variant, self._limits(), record=self._records())
         except NoTwinError as error:
             # The test itself may ask for what is not there; the command line asks whoever can.
             if self.item.config.getoption("gunyah_encodings") or self.item.config.getini("gunyah_encodings"):
@@ -149,6 +150,17 @@ class Maker:
         self.machines.append(machine)
         self.item.ihook.pytest_gunyah_machine(machine=machine, item=self.item)
         return machine
+
+    def _records(self) -> bool:
+        """Whether to keep events from the start: where the test says so, and where its code looks at them.
+
+        It is only a guess that saves a second run: whoever asks for events gets them.
+        """
+        marker = _marker(self.item)
+        if marker is not None and "record" in marker.kwargs:
+            return bool(marker.kwargs["record"])
+        code = getattr(getattr(self.item, "function", None), "__code__", None)
+        return code is not None and not LOOKS_AT_EVENTS.isdisjoint(code.co_names)
 
     def _limits(self) -> Limits:
         from gunyah_emu.testing.under_test import Limits
@@ -183,7 +195,7 @@ def properties_of(machine: MachineUnderTest) -> list[tuple[str, object]]:
         ("gunyah_seed", machine.chooser.seed),
         ("gunyah_quantum", machine.chooser.quantum),
         ("gunyah_cpus", ",".join(dict.fromkeys(vm.cpu_model for vm in machine.vms))),
-        ("gunyah_encodings", ",".join(sorted({encoding for _, encoding in machine.encodings()})) or "none"),
+        ("gunyah_encoding", (machine.variant and machine.variant.encoding) or "as built"),
     ]
 
 

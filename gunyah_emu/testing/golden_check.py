@@ -28,7 +28,7 @@ def unlike_golden(machine: MachineUnderTest, path: Path) -> str | None:
         )
     name = shown(path)
     golden = load(path)
-    recording = Recording(machine.kept.events, golden.header if golden is not None else default_header())
+    recording = Recording(machine.events, golden.header if golden is not None else default_header())
     if machine.updates_golden:
         return _update(machine, path, golden, recording)
     if golden is None:

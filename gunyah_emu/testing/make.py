@@ -79,11 +79,30 @@ def _with_image(vm: object, folder: Path, scratch: Callable[[], Path], variant: 
     return vm
 
 
-def made(plan: Plan, variant: Variant, limits: Limits) -> MachineUnderTest:
-    """The machine, which has not run yet; UserError for what cannot be built."""
-    machine = MachineUnderTest(plan.config, seed=variant.seed, quantum=variant.quantum, limits=limits)
+def made(plan: Plan, variant: Variant, limits: Limits, *, record: bool) -> MachineUnderTest:
+    """The machine, which has not run yet; UserError for what cannot be built.
+
+    Arguments:
+        plan: what to build.
+        variant: with what it is run.
+        limits: what it may spend.
+        record: keep its events as it runs; a machine file that asks for hypercalls or a golden trace needs them anyway.
+    """
+
+    def prepare(machine: MachineUnderTest) -> None:
+        for name, assembled in plan.pieces.items():
+            assembled.give_capabilities(machine, machine.vm(name))
+
+    expect = plan.config.expect
+    needed = expect is not None and bool(expect.hypercall or expect.golden)
+    machine = MachineUnderTest(
+        plan.config,
+        seed=variant.seed,
+        quantum=variant.quantum,
+        limits=limits,
+        record=record or needed or variant.encoding is not None,
+        prepare=prepare,
+    )
     machine.variant = variant
     machine.built_for_encoding = plan.built
-    for name, assembled in plan.pieces.items():
-        assembled.give_capabilities(machine, machine.vm(name))
     return machine

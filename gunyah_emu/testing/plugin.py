@@ -13,10 +13,34 @@ A new feature is a module in `pytest_plugins` below.  It adds its options in `py
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
     import pytest
+
+
+class PlainImports:
+    """Imports this package as Python does.
+
+    pytest rewrites the assertions of every module in a distribution that has a plugin.  That is for assertions of
+    tests; here they are an emulator's own, several hundred modules take seconds to rewrite, and compiled files of an
+    installed package would not be used.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """A module of this package; anything else is somebody else's to find."""
+        return PathFinder.find_spec(name, path, target) if name.startswith("gunyah_emu.") else None
+
+
+if PlainImports not in sys.meta_path:
+    sys.meta_path.insert(0, PlainImports)
 
 pytest_plugins = (
     "gunyah_emu.testing.variants",
@@ -38,6 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker."""
     config.addinivalue_line(
         "markers",
-        "machine(file, *, seeds, quanta, cpus, encodings, max_instructions): the machine that the fixture `machine` "
-        "makes: a machine file, from the test's folder, and what to run it with",
+        "machine(file, *, seeds, quanta, cpus, encodings, max_instructions, record): the machine that the fixture "
+        "`machine` makes: a machine file, from the test's folder, and what to run it with",
     )

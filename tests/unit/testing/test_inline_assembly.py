@@ -9,6 +9,7 @@ import pytest
 from gunyah_emu.boot.load import load_image
 from gunyah_emu.errors import UserError
 from gunyah_emu.testing import assembly
+from gunyah_emu.testing.inline_assembly import Assembled
 
 
 @pytest.mark.parametrize(
@@ -87,9 +88,13 @@ def test_a_message_goes_from_guest_to_guest(tmp_path: Path):
             (tmp_path / f"{name}.elf").write_bytes(pieces[name].elf)
             vms.append({"name": name, "image": str(tmp_path / f"{name}.elf")})
         queue = {"label": 3, "sender": "sender", "receiver": "receiver"}
-        with MachineUnderTest(MachineConfig({"vm": vms, "message_queue": [queue]})) as machine:
+
+        def prepare(machine: MachineUnderTest, pieces: dict[str, Assembled] = pieces) -> None:
             for name, piece in pieces.items():
                 piece.give_capabilities(machine, machine.vm(name))
+
+        config = MachineConfig({"vm": vms, "message_queue": [queue]})
+        with MachineUnderTest(config, prepare=prepare) as machine:
             machine.expect_exit()
             assert machine.vm("receiver").console.text == "got one\n"
             assert machine.encodings() == {("sender", encoding), ("receiver", encoding)}
