@@ -39,7 +39,7 @@ OFFSETS = {
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
     "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_far_el1": 1056, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
     "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1": 808,
-    "env_tcr_el1": 856, "env_syndrome": 3024,
+    "env_tcr_el1": 856, "env_breakpoints": 1512, "env_mdscr_el1": 2024, "env_syndrome": 3024,
     "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr": 12032, "env_size": 12600,
     "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field": 48,
     "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
@@ -54,6 +54,7 @@ _PRIVATE = (
     "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
     "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcondi_i64",
     "tcg_gen_callN", "tcg_gen_exit_tb", "translator_loop",
+    "hw_breakpoint_update_all", "helper_msr_i_daifclear",
 )  # fmt: skip
 
 _SLOTS = {
@@ -229,6 +230,8 @@ _SENTINELS: tuple[tuple[str, Encoding, int], ...] = (
     ("env_cpacr_el1", (3, 0, 1, 0, 2), 3 << 20),
     ("env_vttbr_el2", (3, 4, 2, 1, 0), 0x5000_0000),
     ("env_hpfar_el2", (3, 4, 6, 0, 4), 0x0876_5430),
+    ("env_breakpoints", (2, 0, 0, 0, 4), 0x0000_4000_1234_5678),
+    ("env_mdscr_el1", (2, 0, 0, 2, 2), 0x8000),
 )
 
 

@@ -25,7 +25,7 @@ _PFR0_AARCH64 = 0x11  # EL1 and EL0 are AArch64 alone
 _RANDOM: tuple[tuple[str, Encoding], ...] = (("RNDR", (3, 3, 2, 4, 0)), ("RNDRRS", (3, 3, 2, 4, 1)))
 _PMCR_WRITABLE, _PMCR_RESET_CYCLES = 0x69, 1 << 2  # LC, DP, D, E; C
 _PMCR_IDENTITY = 0x41 << 24  # implementer Arm, no event counters (N = 0)
-_BREAKPOINTS, _WATCHPOINTS, _EVENT_COUNTERS = 6, 4, 4
+BREAKPOINTS, _WATCHPOINTS, _EVENT_COUNTERS = 6, 4, 4
 
 
 class _Storage:
@@ -109,10 +109,8 @@ def identity_registers(
     for number in range(_EVENT_COUNTERS):
         found.append(SystemRegister(f"PMEVCNTR{number}_EL0", (3, 3, 14, 8, number), _zero, _ignored))
         found.append(SystemRegister(f"PMEVTYPER{number}_EL0", (3, 3, 14, 12, number), _zero, _ignored))
-    for kind, op2, count in (("B", 4, _BREAKPOINTS), ("W", 6, _WATCHPOINTS)):
-        for number in range(count):
-            for part, offset in (("V", 0), ("C", 1)):
-                kept = _Storage()
-                encoding = (2, 0, 0, number, op2 + offset)
-                found.append(SystemRegister(f"DBG{kind}{part}R{number}_EL1", encoding, kept.read, kept.write))
+    for number in range(_WATCHPOINTS):
+        for name, op2 in (("DBGWVR", 6), ("DBGWCR", 7)):
+            kept = _Storage()
+            found.append(SystemRegister(f"{name}{number}_EL1", (2, 0, 0, number, op2), kept.read, kept.write))
     return found

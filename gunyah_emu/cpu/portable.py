@@ -26,14 +26,16 @@ from gunyah_emu.cpu.syndrome import enter_exception, is_floating_point
 from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
 
 _PSTATE_I, _PSTATE_IL, _SCTLR_M = 1 << 7, 1 << 20, 1
-_INTERRUPT, _OUT_OF_BUDGET = (-1,), (-2,)  # events beside the emulator's numbers of exceptions
+_INTERRUPT, _OUT_OF_BUDGET, _STEP = (-1,), (-2,), (-6,)  # events beside the emulator's numbers of exceptions
 _MEMORY, _FLOATING_POINT, _PART = -3, -4, -5
 _FPEN_EL1, _FPEN_ALL = 1, 3  # CPACR_EL1.FPEN: who may use FP and SIMD; 0 and 2: nobody
 _BLOCKS_REMEMBERED = 100_000
 _SCTLR, _CPACR, _CNTKCTL = (SYSTEM[name] for name in ("SCTLR_EL1", "CPACR_EL1", "CNTKCTL_EL1"))
+_DBGBCR = (2, 0, 5)  # op0, CRn, op2; CRm is its number
 _PMUSERENR = (3, 3, 9, 14, 0)
 _ISR, _ISR_I = (3, 0, 12, 1, 0), 1 << 7
-_ERET = 0xD69F_03E0
+_ERET, _DAIFCLR, _DAIFCLR_MASK = 0xD69F_03E0, 0xD503_40FF, 0xFFFF_F0FF
+_MDSCR = (2, 0, 0, 2, 2)
 _STUB = 1 << IPA_BITS
 _CLREX_WFI = b"\x5f\x3f\x03\xd5\x7f\x20\x03\xd5"
 
@@ -59,8 +61,8 @@ class PortableEngine(PortableTraps):
         self._event: tuple[int, ...] | None = None
         self._fpen = 0
         self._is_prefix = False
-        self._blocks: dict[int, tuple[int, int, bool]] = {}  # by address: see _read_block
-        self._returned = True
+        self._blocks: dict[int, tuple[int, int, int]] = {}  # by address: see _read_block
+        self._returned, self._unmasked = True, False
         self._covered: set[tuple[int, int]] | None = None
         uc = self._uc
         for encoding, value in SETUP:
@@ -132,7 +134,9 @@ class PortableEngine(PortableTraps):
     def _on_block(self, _uc: int, address: int, size: int, _user: int) -> None:
         if self._is_prefix:
             return
-        if self._irq[self._resident] and not self._uc.read(u.REG_PSTATE) & _PSTATE_I:
+        if self._unmasked and self._steps_on():
+            self._halt_for(_STEP)
+        elif self._irq[self._resident] and not self._uc.read(u.REG_PSTATE) & _PSTATE_I:
             self._halt_for(_INTERRUPT)
         elif self._looks:
             self._on_debugged_block(address, size)
@@ -155,10 +159,19 @@ class PortableEngine(PortableTraps):
         if known is None or known[0] != size:
             known = self._read_block(address, size)
             self._arrived(address, size)
-        _, index, self._returned = known
+        _, index, last = known
+        self._returned, self._unmasked = last == _ERET, last & _DAIFCLR_MASK == _DAIFCLR
         if 0 <= 4 * index < charged and self._traps_floating_point():
             self._halt_for((_FLOATING_POINT, address, size, index))
             return False
+        return True
+
+    def _steps_on(self) -> bool:
+        """Behind MSR DAIFClr, which the emulator does not take for a reason to step from here on: whether it does."""
+        self._unmasked = False
+        if not self._uc.read_system(_MDSCR) & 1:
+            return False
+        self._derive_anew()
         return True
 
     def _on_debugged_block(self, address: int, size: int) -> None:
@@ -175,14 +188,14 @@ class PortableEngine(PortableTraps):
     def _on_new_block(self, _uc: int, block: ctypes._Pointer[u.Block], _previous: int, _user: int) -> None:
         self._blocks.pop(block.contents.pc, None)
 
-    def _read_block(self, address: int, size: int) -> tuple[int, int, bool]:
-        """Remember of a block: its size, where its first FP instruction is (-1: nowhere), whether it ends with ERET."""
+    def _read_block(self, address: int, size: int) -> tuple[int, int, int]:
+        """Remember of a block: its size, where its first FP instruction is (-1: nowhere), its last instruction."""
         code = self._uc.code(address, max(size, 4))  # a pending software step is a block of no instruction
         instructions = [int.from_bytes(code[offset : offset + 4], "little") for offset in range(0, len(code), 4)]
         index = next((n for n, instruction in enumerate(instructions) if is_floating_point(instruction)), -1)
         if len(self._blocks) >= _BLOCKS_REMEMBERED:
             self._blocks.clear()
-        found = self._blocks[address] = size, index, instructions[-1] == _ERET
+        found = self._blocks[address] = size, index, instructions[-1]
         return found
 
     def _traps_floating_point(self) -> bool:
@@ -237,6 +250,8 @@ class PortableEngine(PortableTraps):
             cp = access.contents
             if (cp.op0, cp.op1, cp.crn, cp.crm, cp.op2) == _CPACR:
                 self._fpen = cp.value >> 20 & 3
+            elif (cp.op0, cp.crn, cp.op2) == _DBGBCR and cp.value & 1:
+                self._has_breakpoints = True
             return 0
         if register.write is not None:
             rest = self._give_back()
@@ -391,7 +406,7 @@ class PortableEngine(PortableTraps):
         """The entry state of PSCI CPU_ON."""
         self._rests[vcpu] = (0, 0)
         self._load(vcpu)
-        self._uc.restore(self._pristine)
+        self._restore(self._pristine)
         registers = self._views[vcpu]
         registers.pstate = PSTATE_EL1H_MASKED
         self._uc.write_system(VMPIDR_EL2, 1 << 31 | vcpu if mpidr is None else mpidr)

@@ -216,5 +216,5 @@ class PortableDebug(PortableState):
         for context, state in zip(self._contexts, states, strict=True):
             self._uc.fill(context, state)
         self._resident = resident
-        self._uc.restore(self._contexts[resident])
+        self._restore(self._contexts[resident])
         self._stop = Stop.BUDGET

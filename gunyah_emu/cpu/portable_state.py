@@ -8,8 +8,12 @@ from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.engine import CallTable, Engine, ExitHandler, Stop
+from gunyah_emu.cpu.identity import BREAKPOINTS
 from gunyah_emu.cpu.portable_registers import PortableRegisters
+from gunyah_emu.cpu.registers import SYSTEM
 from gunyah_emu.cpu.sysreg import SystemRegister
+
+_SPSR = SYSTEM["SPSR_EL1"]
 
 
 class PortableState(Engine):
@@ -32,6 +36,7 @@ class PortableState(Engine):
         self._first_vector = self._first_retired = 0
         self._has_pan = cpu_model == "max"
         self._uc = u.Unicorn(cpu_model)
+        self._has_breakpoints = False  # some vCPU has, or had
         self._resident = 0  # the vCPU that is in the emulator
         self._contexts: list[c_void_p] = []
         # Handlers look at other vCPUs too, which swaps those in; so what follows a handler says which one it means.
@@ -42,8 +47,20 @@ class PortableState(Engine):
         assert self._uc.handle.value is not None, "the engine is closed"
         if vcpu != self._resident:
             self._uc.save(self._contexts[self._resident])
-            self._uc.restore(self._contexts[vcpu])
+            self._restore(self._contexts[vcpu])
             self._resident = vcpu
+
+    def _restore(self, context: c_void_p) -> None:
+        """Put a vCPU's state into the emulator, which keeps its breakpoints in a list of its own."""
+        self._uc.restore(context)
+        if self._has_breakpoints:
+            for number in range(BREAKPOINTS):
+                control = (2, 0, 0, number, 5)
+                self._uc.write_system(control, self._uc.read_system(control))
+
+    def _derive_anew(self) -> None:
+        """Let the emulator derive anew what follows from PSTATE, as it does when a register like this is written."""
+        self._uc.write_system(_SPSR, self._uc.read_system(_SPSR))
 
     # ------------------------------------------------------------------ accounting
 

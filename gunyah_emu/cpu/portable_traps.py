@@ -14,10 +14,12 @@ from gunyah_emu.cpu.portable_debug import PortableDebug
 from gunyah_emu.cpu.registers import SYSTEM, Registers
 from gunyah_emu.cpu.results import hypercall_results, register_written, unsigned
 from gunyah_emu.cpu.syndrome import (
+    DEBUG_EXCEPTION,
     data_abort,
     data_access,
     enter_exception,
     instruction_abort,
+    is_breakpoint,
     software_step,
     undefined,
 )
@@ -26,7 +28,7 @@ from gunyah_emu.cpu.walk import DATA_READ, Fault, walk
 
 _PSTATE_BTYPE = 3 << 10
 _MEM_WRITES, _MEM_FETCHES = (20, 22), (21, 24)  # UC_MEM_WRITE_UNMAPPED, _PROT; UC_MEM_FETCH_UNMAPPED, _PROT
-_MDSCR, _OSLSR = (2, 0, 0, 2, 2), (2, 0, 1, 1, 4)
+_MDSCR = (2, 0, 0, 2, 2)
 _SCTLR, _CPACR = SYSTEM["SCTLR_EL1"], SYSTEM["CPACR_EL1"]
 _MASK64 = (1 << 64) - 1
 
@@ -53,6 +55,8 @@ class PortableTraps(PortableDebug):
             self._settle(pc + 4)
             if stepped is None:
                 self._undefined(vcpu, pc, el)
+            elif not stepped:
+                self._derive_anew()
             else:
                 self._deliver(pc, stepped)
         elif number == e.SVC:
@@ -67,9 +71,16 @@ class PortableTraps(PortableDebug):
             self._deliver(pc, *data_abort(access, registers, self.read_word, el))
         else:
             assert number == e.INSTRUCTION_ABORT, f"an exception that we do not know, {number}, at 0x{pc:x}"
-            self._block_end = 0
-            self._settle(0)
-            self._deliver(pc, instruction_abort(registers, self.read_word, pc, el), pc)
+            esr, far = instruction_abort(registers, self.read_word, pc, el), pc
+            if self._has_breakpoints and esr & e.STATUS == e.SYNC_EXTERNAL and is_breakpoint(uc, pc):
+                if self._looks:
+                    self._cut_block(pc)
+                self._settle(pc)
+                esr, far = e.EC_HARDWARE_BREAKPOINT + (1 if el else 0) << 26 | e.IL | DEBUG_EXCEPTION, 0
+            else:
+                self._block_end = 0
+                self._settle(0)
+            self._deliver(pc, esr, far)
 
     def _immediate(self, pc: int) -> int:
         instruction = self._uc.fetch(pc)
@@ -92,10 +103,8 @@ class PortableTraps(PortableDebug):
         mdscr = uc.read_system(_MDSCR)
         if not mdscr & 1:
             return None
-        has_run = self._block_end == pc and self._block_size > 0
-        return software_step(
-            uc.read(u.REG_PSTATE), mdscr, uc.read_system(_OSLSR), uc.fetch(pc - 4) if has_run else None
-        )
+        has_run = self._block_size > 0
+        return software_step(uc.read(u.REG_PSTATE), mdscr, uc.fetch(self._block_end - 4) if has_run else None)
 
     def _undefined(self, vcpu: int, pc: int, el: int) -> None:
         uc, registers = self._uc, self._views[vcpu]

@@ -12,14 +12,16 @@ from collections.abc import Callable
 
 from gunyah_emu.cpu import exceptions as e
 from gunyah_emu.cpu.decode import Access, decode_access
+from gunyah_emu.cpu.identity import BREAKPOINTS
 from gunyah_emu.cpu.libunicorn import REG_PC, REG_PSTATE, REG_SP, Unicorn
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.sysreg import decode_system_access
 from gunyah_emu.cpu.walk import DATA_READ, DATA_WRITE, FETCH, Fault, walk
 
 _ALIGNMENT = 0x21
-_DEBUG_EXCEPTION, _STEP_EXCLUSIVE, _STEP_VALID = 0x22, 1 << 6, 1 << 24
-_MDSCR_SS, _MDSCR_KDE, _OSLSR_OSLK, _PSTATE_SS, _PSTATE_D = 1 << 0, 1 << 13, 1 << 1, 1 << 21, 1 << 9
+_DAIFSET_D, _DAIFSET_D_MASK = 0xD503_48DF, 0xFFFF_F8FF
+DEBUG_EXCEPTION, _STEP_EXCLUSIVE, _STEP_VALID = 0x22, 1 << 6, 1 << 24
+_MDSCR_SS, _MDSCR_KDE, _PSTATE_SS, _PSTATE_D = 1 << 0, 1 << 13, 1 << 21, 1 << 9
 _PSTATE_PAN, _SCTLR_SPAN, _PSTATE_IL = 1 << 22, 1 << 23, 1 << 20
 _SCTLR_NTWI = 1 << 16
 _WFI = 0xD503_207F
@@ -76,24 +78,33 @@ def undefined(instruction: int | None, pc: int, pstate: int, sctlr: int, cpacr: 
     return e.IL
 
 
-def software_step(pstate: int, mdscr: int, oslsr: int, previous: int | None) -> int | None:
+def software_step(pstate: int, mdscr: int, previous: int | None) -> int | None:
     """The syndrome of a software step exception (Arm ARM D2.12); None when stepping is off or an instruction trapped.
+
+    It is 0 when the step has masked debug exceptions: the emulator raises one nevertheless.
 
     Arguments:
         pstate: of the vCPU; PSTATE.SS is clear once the step is made.
         mdscr: MDSCR_EL1, which turns stepping on.
-        oslsr: OSLSR_EL1, whose lock turns it off.
         previous: the instruction that the step has executed; None when it executed none.
     """
     el = pstate >> 2 & 3
-    if not mdscr & _MDSCR_SS or oslsr & _OSLSR_OSLK or pstate & _PSTATE_SS:
+    if not mdscr & _MDSCR_SS or pstate & _PSTATE_SS:
         return None
     if el and (not mdscr & _MDSCR_KDE or pstate & _PSTATE_D):
-        return None
-    iss = _DEBUG_EXCEPTION
+        return 0 if previous is not None and previous & _DAIFSET_D_MASK == _DAIFSET_D else None
+    iss = DEBUG_EXCEPTION
     if previous is not None:
         iss |= _STEP_VALID | (_STEP_EXCLUSIVE if previous & 0x3FC0_0000 == 0x0840_0000 else 0)
     return e.EC_SOFTWARE_STEP + (1 if el else 0) << 26 | e.IL | iss
+
+
+def is_breakpoint(uc: Unicorn, pc: int) -> bool:
+    """Whether a hardware breakpoint of the guest's is at PC (Arm ARM D2.9), told by the emulator's registers."""
+    return any(
+        uc.read_system((2, 0, 0, number, 5)) & 1 and uc.read_system((2, 0, 0, number, 4)) & -4 == pc
+        for number in range(BREAKPOINTS)
+    )
 
 
 def _system_at_el0(instruction: int) -> int:

@@ -21,7 +21,7 @@ from gunyah_emu.machine.vm import VCpu
 
 GUEST_IMAGES = Path(__file__).parents[2] / "guest_images"
 GUESTS = sorted(path.name for path in GUEST_IMAGES.glob("arch_*"))
-SEVERAL_VCPUS = ("arch_code", "arch_gic", "arch_mmu", "arch_psci", "arch_smp", "arch_timer")
+SEVERAL_VCPUS = ("arch_code", "arch_debug", "arch_gic", "arch_mmu", "arch_psci", "arch_smp", "arch_timer")
 """Those whose vCPUs work together; the others use one."""
 
 ENOUGH = 100_000_000

@@ -106,6 +106,8 @@ void generate_call(void *context, void *function, void *result, int count, void 
         tcg_gen_callN(context, function, result, count, arguments);
         if (function == (void *)helper_exception_return)
             generate_call_of(on_return, &block.core->knows_on_return);
+        else if (function == (void *)helper_msr_i_daifclear)
+            generate_call_of(on_unmask, &block.core->knows_on_unmask);
     }
 }
 

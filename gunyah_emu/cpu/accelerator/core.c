@@ -51,11 +51,19 @@ static void refresh(Core *self)
         self->stale[self->current] = 0;
         self->wants_flush = 1;
         arm_rebuild_hflags(self->env);
+        hw_breakpoint_update_all(self->cpu);
     }
     if (self->wants_flush) {
         self->wants_flush = 0;
         tlb_flush(self->cpu);
     }
+}
+
+/* The emulator keeps breakpoints in a list of its own, which is the last vCPU's. */
+static void swap_breakpoints(Core *self, const char *before)
+{
+    if (memcmp(before + env_breakpoints, self->env + env_breakpoints, BREAKPOINTS_SIZE))
+        hw_breakpoint_update_all(self->cpu);
 }
 
 static void swap(Core *self, Py_ssize_t vcpu)
@@ -66,6 +74,7 @@ static void swap(Core *self, Py_ssize_t vcpu)
             self->wants_flush = 1;
         memcpy(self->contexts[self->current].buf, self->env, env_size);
         memcpy(self->env, next, env_size);
+        swap_breakpoints(self, self->contexts[self->current].buf);
         AT(uint64_t, self->env, env_exclusive_addr) = ~0ull; /* another vCPU ran: the exclusive monitor is clear */
         self->current = vcpu;
         set_line(self);
@@ -222,6 +231,7 @@ static PyObject *Core_reload(Core *self, PyObject *args)
         memset(self->stale, 1, (size_t)self->vcpus);
         self->current = current;
         memcpy(self->env, self->contexts[current].buf, env_size);
+        hw_breakpoint_update_all(self->cpu);
         set_line(self);
     }
     PyBuffer_Release(&lines);

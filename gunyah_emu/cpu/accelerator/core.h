@@ -29,8 +29,8 @@
     X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
-    X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
-    X(env_tcr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
+    X(env_daif) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
+    X(env_tcr_el1) X(env_breakpoints) X(env_mdscr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
     X(register_type) X(register_opaque) X(register_readfn) X(register_writefn)
 
 #define FUNCTIONS(X)                                                                                                 \
@@ -40,6 +40,7 @@
     X(void, arm_cpu_do_interrupt, (void *))                                                                          \
     X(void, arm_rebuild_hflags, (void *))                                                                            \
     X(uint32_t, arm_mmu_idx, (void *))                                                                               \
+    X(void, hw_breakpoint_update_all, (void *))                                                                      \
     X(void, cpu_loop_exit, (void *))                                                                                 \
     X(char *, get_arm_cp_reginfo, (void *, uint32_t))                                                                \
     X(void, tb_invalidate_phys_range, (void *, uint64_t, uint64_t))                                                  \
@@ -48,6 +49,7 @@
     X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))                                                  \
     X(void, uc_add_inline_hook, (void *, void *, void **, int))                                                      \
     X(void, helper_check_exit_request, (void *, uint32_t))                                                           \
+    X(void, helper_msr_i_daifclear, (void *, uint32_t))                                                              \
     X(void, helper_exception_return, (void *, uint64_t))                                                             \
     X(char *, gen_new_label, (void *))                                                                               \
     X(char *, tcg_temp_new_internal, (void *, int, int))                                                             \
@@ -79,12 +81,15 @@ enum { EXCP_UDEF = 1, EXCP_SVC = 2, EXCP_PREFETCH_ABORT = 3, EXCP_DATA_ABORT = 4
 enum { INTERRUPT_HARD = 2, PROTECTION_EXECUTE = 4 };
 
 /* Arm ARM D17.2.37, ESR_EL1. */
-enum { EC_ILLEGAL_STATE = 0x0e, EC_SYSTEM_REGISTER = 0x18, EC_SVE = 0x19, EC_INSTRUCTION_ABORT = 0x20,
+enum { EC_ILLEGAL_STATE = 0x0e, EC_BREAKPOINT = 0x30, EC_SOFTWARE_STEP = 0x32, EC_SYSTEM_REGISTER = 0x18, EC_SVE = 0x19, EC_INSTRUCTION_ABORT = 0x20,
        EC_PC_ALIGNMENT = 0x22, EC_DATA_ABORT = 0x24 };
 enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, ISS = (1 << 25) - 1 };
 enum { SYNC_EXTERNAL = 0x10 };
+enum { BREAKPOINTS_SIZE = 2 * 16 * 8 }; /* DBGBVR0..15_EL1 and DBGBCR0..15_EL1 in the emulator's state */
 #define IL (1u << 25)
 #define PSTATE_IL (1u << 20)
+#define PSTATE_D (1u << 9)
+#define MDSCR_SS 1
 #define SHIFT ((int64_t)1 << 62)
 
 /* Why run() returned: the values of engine.Stop. */
@@ -130,7 +135,7 @@ typedef struct Core {
     int64_t shift;      /* what budget and granted are below their meaning: not 0 lets on_block see every block */
     uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
     struct Core *next;  /* blocks.c, as the next line: the next engine; functions that the emulator has been told of */
-    int knows_on_block, knows_on_return;
+    int knows_on_block, knows_on_return, knows_on_unmask;
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
@@ -238,6 +243,9 @@ static inline void step_over(Core *self)
     AT(uint32_t, self->env, env_btype) = 0;
 }
 
+/* Whether an instruction fetch ended in a hardware breakpoint of the guest's (EC 0x30 or 0x31), in its block's middle. */
+static inline int is_breakpoint(Core *self) { return AT(uint32_t, self->env, env_syndrome) >> 27 == EC_BREAKPOINT >> 1; }
+
 static inline uint32_t instruction_at(Core *self, uint64_t pc)
 {
     uint32_t instruction = 0;
@@ -265,6 +273,7 @@ void translate(void *operations, void *state, void *cpu, void *translation, int 
 /* exceptions.c */
 void on_block(Core *self, uint64_t address);
 void on_return(Core *self, uint64_t address);
+void on_unmask(Core *self, uint64_t address);
 void no_change(void *cpu, void *user);
 void on_interrupt(void *uc, uint32_t number, void *user);
 void check_block(Core *self, uint64_t address);

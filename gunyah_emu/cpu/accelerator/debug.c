@@ -76,7 +76,7 @@ void debugged_block(Core *self, uint64_t address, uint32_t size)
 void cut_block(Core *self, uint32_t number)
 {
     Rest *rest = &self->rests[self->current];
-    if (number == EXCP_PREFETCH_ABORT)
+    if (number == EXCP_PREFETCH_ABORT && !is_breakpoint(self))
         return;
     uint64_t pc = pc_of(self);
     int64_t count = self->block_end ? (self->block_end - (uint32_t)pc) >> 2 : 0;

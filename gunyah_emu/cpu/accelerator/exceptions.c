@@ -51,6 +51,13 @@ void on_block(Core *self, uint64_t address)
 /* Behind an ERET, which alone makes the execution state illegal. */
 void on_return(Core *self, uint64_t Py_UNUSED(address)) { hold(self); }
 
+/* Behind MSR DAIFClr, which the emulator does not take for a reason to step from here on. */
+void on_unmask(Core *self, uint64_t Py_UNUSED(address))
+{
+    if (AT(uint64_t, self->env, env_mdscr_el1) & MDSCR_SS)
+        arm_rebuild_hflags(self->env);
+}
+
 void no_change(void *Py_UNUSED(cpu), void *Py_UNUSED(user)) {}
 
 /* Around each change of exception level the emulator turns its PMU's counters on and off, by the host's clock.  Our PMU is
@@ -140,6 +147,8 @@ static void undefined(Core *self)
     uint32_t syndrome = AT(uint32_t, self->env, env_syndrome), target_el = AT(uint32_t, self->env, env_target_el);
     if (target_el == 2 && syndrome >> 26 == EC_SYSTEM_REGISTER) {
         trapped_register(self, syndrome);
+    } else if (syndrome >> 26 == EC_SOFTWARE_STEP + 1 && AT(uint64_t, self->env, env_daif) & PSTATE_D) {
+        arm_rebuild_hflags(self->env); /* the step has masked debug exceptions: the emulator does not see that */
     } else if (syndrome >> 26 == EC_SVE) {
         deliver_undefined(self); /* the ID registers say that there is none */
     } else if (syndrome == 0) {
@@ -184,6 +193,9 @@ void on_interrupt(void *uc, uint32_t number, void *user)
     case EXCP_PREFETCH_ABORT:
         if (target_el == 2) {
             stage2_instruction_abort(self, AT(uint32_t, self->env, env_syndrome));
+        } else if (is_breakpoint(self)) {
+            settle(self, pc_of(self));
+            deliver(self, number);
         } else {
             self->block_end = 0;
             settle(self, 0);
