@@ -40,6 +40,10 @@ NEAR = 20_000
 """Instructions in front of a position in the past at which a state is remembered on the way there: whoever steps back
 once steps back again."""
 
+LOOK_BACK = (1_000, 100_000)
+"""Instructions within which the last halt is looked for first: where it halts at every turn of a loop, looking further
+back takes for ever, and executing without a look takes no time."""
+
 ENDS = {Reason.EXITED: HaltKind.EXITED, Reason.IDLE: HaltKind.IDLE, Reason.FATAL: HaltKind.FATAL}
 
 
@@ -309,19 +313,22 @@ class Session:
         """Go back to the last time something halted it; what is here does not count."""
         now = end = self.position
         for state in self.history.before(now):
-            last = self._last_halt(state, end, interrupted)
-            if self._was_interrupted:
-                return self._give_up(now)
-            if last is not None:
-                self.go(last.position)
-                return last
+            for begin in (*(end - size for size in LOOK_BACK if end - size > state.position), state.position):
+                last = self._last_halt(state, begin, end, interrupted)
+                if self._was_interrupted:
+                    return self._give_up(now)
+                if last is not None:
+                    self.go(last.position)
+                    return last
             end = state.position
         return self._go_to_beginning()
 
-    def _last_halt(self, state: State, end: int, interrupted: Interrupted | None) -> Halt | None:
-        """The last halt between a state and a position."""
+    def _last_halt(self, state: State, begin: int, end: int, interrupted: Interrupted | None) -> Halt | None:
+        """The last halt between two positions behind a state."""
         self._restore(state)
         self._interrupted, self._was_interrupted = interrupted, False
+        self._advance(begin, quiet=True)
+        self.slices.passing = None
         self.sights.look_again(self.current)
         found = None
         while self.position < end:

@@ -198,6 +198,17 @@ def test_watching_backwards_finds_the_last_writer(session):
     assert name == "on_edge"
 
 
+def test_the_last_halt_of_many_is_found_without_all_of_them(session, monkeypatch):
+    session.go(15_000)
+    vcpu = session.current  # in a loop of six instructions
+    session.add_breakpoint(vcpu.vm, pc(vcpu))
+    moves = []
+    advance = session._advance
+    monkeypatch.setattr(session, "_advance", lambda *given, **more: moves.append(given) or advance(*given, **more))
+    assert session.reverse_resume().position == 15_000 - 6
+    assert len(moves) < 500, "it halted at every turn of the loop"
+
+
 def test_a_limit_halts_at_its_position(session):
     halt = session.resume(limit=1234)
     assert (halt.kind, halt.position, session.position) == (HaltKind.POSITION, 1234, 1234)
