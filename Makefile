@@ -28,6 +28,8 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python tools/machine_file_page.py
 	$(BIN)/python tools/trace_page.py
 	$(BIN)/python tools/gdb_data.py
+	$(BIN)/python tools/stepper_screens.py
+	$(BIN)/python tests/cli/test_pages.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -50,8 +50,19 @@ KINDS = _table(
     EventKind("hypercall_return", ("call", "results"), "its hypercall", "The hypervisor answers: x0 and the outputs."),
     EventKind("service", ("function", "arguments", "pc", "lr"), "none", "A guest calls SMCCC, PSCI or TRNG."),
     EventKind("service_return", ("function", "results"), "its service", "It answers: x0..x3."),
-    EventKind("virq_assert", ("source", "virq", "level"), "the hypercall", "An object asserts its virtual interrupt."),
+    EventKind(
+        "virq_assert",
+        ("source", "virq", "level"),
+        "the hypercall or access",
+        "An object asserts its virtual interrupt.",
+    ),
     EventKind("virq_clear", ("source", "virq"), "the hypercall", "An object withdraws its level."),
+    EventKind(
+        "access",
+        ("pc",),
+        "none",
+        "A guest's access to a device makes an object assert its virtual interrupt: virtio-mmio.",
+    ),
     EventKind("sgi", ("intid", "pc"), "none", "A vCPU sends itself or another an SGI."),
     EventKind("irq_pending", ("intid",), "what asserted it", "An interrupt became pending in the vCPU's GIC."),
     EventKind(

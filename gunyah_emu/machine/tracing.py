@@ -206,6 +206,10 @@ class Tracing:
         self._silent = None
         fields = (source.title, source.virq, level)
         self._asserting = self._recorder.cause
+        vcpu = self._machine.scheduler.current
+        if not self._recorder.cause and vcpu is not None:
+            pc = vcpu.vm.engine.registers(vcpu.index).pc
+            self._recorder.cause = self._recorder.emit("access", vcpu.vm.name, vcpu.index, (pc,), 0)
         self._recorder.cause = self._recorder.emit("virq_assert", self._owner(source), -1, fields)
 
     def settled(self, source: VirqSource, level: bool) -> None:

@@ -62,7 +62,7 @@ def in_a_folder(page: Path, folder: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_what_its_commands_print(page: Path, tmp_path: Path) -> None:
-    assert in_a_folder(page, tmp_path) == page.read_text(), f"run python {Path(__file__).relative_to(ROOT)}"
+    assert in_a_folder(page, tmp_path) == page.read_text(), "run `make docs`"
 
 
 if __name__ == "__main__":

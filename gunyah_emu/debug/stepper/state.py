@@ -93,11 +93,11 @@ def objects(machine: Machine) -> list[Line]:
     for doorbell in inventory.doorbells(machine):
         flags = f"flags {doorbell.flags:#x}", "changed" if doorbell.flags else "value"
         masks = f"enabled {_mask(doorbell.enable_mask)}, ack {_mask(doorbell.ack_mask)}", "value"
-        rows.append([(doorbell.title, "symbol"), flags, masks, (_bound(doorbell.source), "")])
+        rows.append([(doorbell.title, "symbol"), flags, masks, (_bound(machine, doorbell.source), "")])
     for queue in inventory.message_queues(machine):
         fill = f"{len(queue.messages)} of {queue.depth} messages", "changed" if queue.messages else "value"
         thresholds = f"tells from {queue.receive_threshold} up, room from {queue.send_threshold} down", "value"
-        bound = f"{_bound(queue.receive_source)}; room: {_bound(queue.send_source)}"
+        bound = f"{_bound(machine, queue.receive_source)}; room: {_bound(machine, queue.send_source)}"
         rows.append([(queue.title, "symbol"), fill, thresholds, (bound, "")])
     return table(rows) or [line(("no doorbell and no message queue", "dim"))]
 
@@ -106,8 +106,12 @@ def _mask(mask: int) -> str:
     return "all" if mask == ALL_FLAGS else f"{mask:#x}"
 
 
-def _bound(source: VirqSource) -> str:
-    return f"INTID {source.virq} of {source.vic.title}" if source.vic is not None else "not bound"
+def _bound(machine: Machine, source: VirqSource) -> str:
+    vic = source.vic
+    if vic is None:
+        return "not bound"
+    owner = next((vm.name for vm in machine.vms if any(one.thread.vic is vic for one in vm.vcpus.values())), vic.title)
+    return f"INTID {source.virq} of {owner}"
 
 
 def interrupts(vcpu: VCpu) -> list[Line]:
