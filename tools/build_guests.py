@@ -1,8 +1,8 @@
-"""Builds the guests: firmware/ and each C file of guest_images/*/ become the ELF files that are checked in beside it.
+"""Builds the guests: firmware/ and each C file of guest_images/*/ and docs/examples/*/ become the ELF files beside it.
 
     python tools/build_guests.py                  build all
     python tools/build_guests.py --check          build all elsewhere; fail unless the bytes are those checked in
-    python tools/build_guests.py --output DIR     build all into DIR instead of guest_images/
+    python tools/build_guests.py --output DIR     build all into folders of DIR instead of these
 
 guest_images/NAME/main.c becomes NAME.elf and any other STEM.c becomes STEM.elf, each together with the sources in a
 folder STEM/ beside it, if there is one; VARIANTS names the sources that are built more than once.  The main.c of a
@@ -26,14 +26,22 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = Path("firmware")
 GUESTS = Path("guest_images")
+EXAMPLES = Path("docs/examples")
 
 COMPILER_VERSION = "0.17.1"
 
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
     "bench_c/main.c": {"bench_c_mmu_off": ("-DMMU=0",), "bench_c_mmu_on": ("-DMMU=1",)},
     "bench_tight/main.c": {"bench_tight_mmu_off": ("-DMMU=0",), "bench_tight_mmu_on": ("-DMMU=1",)},
+    "thermostat/controller.c": {
+        "controller": (),
+        "controller.smccc": ("-DGUNYAH_SMCCC",),
+        "controller_faulty": ("-DFAULTY",),
+    },
+    "thermostat/fan.c": {"fan": (), "fan.smccc": ("-DGUNYAH_SMCCC",)},
+    "thermostat/sensor.c": {"sensor": (), "sensor.smccc": ("-DGUNYAH_SMCCC",)},
 }
-"""Source, below guest_images/, to ELF stem to the compiler's flags."""
+"""Source, by its folder's name and its own, to ELF stem to the compiler's flags."""
 
 COMMON_FLAGS = (
     "-target",
@@ -87,7 +95,7 @@ LINKER_SCRIPT, ROOT_LINKER_SCRIPT = FIRMWARE / "link.ld", FIRMWARE / "link_root.
 
 
 class Guest(NamedTuple):
-    """One ELF file: its path below guest_images/, its source, the flags that make it this variant."""
+    """One ELF file: its path, its source, the flags that make it this variant."""
 
     elf: Path
     source: Path
@@ -106,11 +114,11 @@ class BuildError(Exception):
 def guests() -> list[Guest]:
     """Every ELF file that the sources make."""
     found = []
-    for source in sorted((ROOT / GUESTS).glob("*/*.c")):
-        path = source.relative_to(ROOT / GUESTS)
+    for source in sorted(source for folder in (GUESTS, EXAMPLES) for source in (ROOT / folder).glob("*/*.c")):
+        path = source.relative_to(ROOT)
         stem = path.parent.name if path.stem == "main" else path.stem
-        for name, flags in VARIANTS.get(path.as_posix(), {stem: ()}).items():
-            found.append(Guest(path.parent / f"{name}.elf", GUESTS / path, flags))
+        for name, flags in VARIANTS.get(f"{path.parent.name}/{path.name}", {stem: ()}).items():
+            found.append(Guest(path.parent / f"{name}.elf", path, flags))
     return found
 
 
@@ -145,10 +153,10 @@ class Builder:
 
     def link(self, guest: Guest, firmware: Path, output: Path) -> None:
         """Compile a guest's own sources and link them with the firmware."""
-        stem = "guest-" + "-".join(guest.elf.with_suffix("").parts)
+        stem = "guest-" + "-".join(guest.elf.with_suffix("").parts).replace(".", "_")
         parts = sorted((ROOT / guest.source).with_suffix("").glob("*.c"))
         sources = [guest.source, *(path.relative_to(ROOT) for path in parts)]
-        flags = (*guest.flags, f"-I{output}") if guest.is_root else guest.flags
+        flags = (*guest.flags, f"-I{output / GUESTS}") if guest.is_root else guest.flags
         own = [self.compile(source, f"{stem}-{source.stem}", flags) for source in sources]
         script = ROOT_LINKER_SCRIPT if guest.is_root else LINKER_SCRIPT
         target = output / guest.elf
@@ -161,7 +169,7 @@ class Builder:
 
 
 def build(output: Path) -> None:
-    """Build every guest into `output`, a directory like guest_images/."""
+    """Build every guest into folders of `output`, as they are in the root."""
     sources = [path.relative_to(ROOT) for path in sorted((ROOT / FIRMWARE / "src").rglob("*.[cS]"))]
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
         builder = Builder(Path(scratch))
@@ -174,13 +182,14 @@ def build(output: Path) -> None:
 def differences(built: Path, checked_in: Path) -> Iterator[str]:
     """What is wrong with the checked-in files, a line each."""
     expected = {guest.elf for guest in guests()}
-    for elf in sorted(expected | {path.relative_to(checked_in) for path in checked_in.glob("*/*.elf")}):
+    there = {path for folder in (GUESTS, EXAMPLES) for path in (checked_in / folder).glob("*/*.elf")}
+    for elf in sorted(expected | {path.relative_to(checked_in) for path in there}):
         if elf not in expected:
-            yield f"{GUESTS / elf} must be made by a source, there is none"
+            yield f"{elf} must be made by a source, there is none"
         elif not (checked_in / elf).exists():
-            yield f"{GUESTS / elf} must be checked in, it is missing"
+            yield f"{elf} must be checked in, it is missing"
         elif (built / elf).read_bytes() != (checked_in / elf).read_bytes():
-            yield f"{GUESTS / elf} must be what its source makes, its bytes differ"
+            yield f"{elf} must be what its source makes, its bytes differ"
 
 
 def check_compiler() -> None:
@@ -196,7 +205,7 @@ def main() -> int:
     """Build or check; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare a fresh build with the checked-in files")
-    parser.add_argument("--output", type=Path, default=ROOT / GUESTS, help="directory to build into")
+    parser.add_argument("--output", type=Path, default=ROOT, help="directory to build into")
     options = parser.parse_args()
     try:
         check_compiler()
@@ -205,7 +214,7 @@ def main() -> int:
             return 0
         with tempfile.TemporaryDirectory() as scratch:
             build(Path(scratch))
-            found = list(differences(Path(scratch), ROOT / GUESTS))
+            found = list(differences(Path(scratch), ROOT))
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

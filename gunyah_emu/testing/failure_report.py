@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from gunyah_emu.abi.errors import OK, error_name
 from gunyah_emu.errors import UserError
 from gunyah_emu.testing.encoding import instruction_at
-from gunyah_emu.testing.words import place, words
+from gunyah_emu.testing.words import field, place, result_names, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gunyah_emu.events import Event
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
@@ -37,20 +38,46 @@ def lines_of(machine: MachineUnderTest) -> Iterator[str]:
         if vm.exit_status is None:
             for vcpu in vm.vcpus.values():
                 yield from _stop(vm, vcpu)
-        yield from _last_events(machine, vm.name)
+        yield from _happened(machine, vm)
 
 
-def _last_events(machine: MachineUnderTest, name: str) -> Iterator[str]:
+def _happened(machine: MachineUnderTest, vm: VirtualMachine) -> Iterator[str]:
+    """The calls of a VM that were refused, and its last events."""
     try:
         events = machine.events
     except UserError as error:
-        yield f"  its last events: {error}"
+        yield f"  its events: {error}"
         return
+    yield from _refused(vm, events)
+    name = vm.name
     last: deque[Event] = deque((event for event in events if event.vm == name), maxlen=EVENTS)
     if last:
         yield "  its last events:"
     for event in last:
         yield f"    {event.time:>12,} ns  {place(event)} {words(event)}"
+
+
+def _refused(vm: VirtualMachine, events: Sequence[Event]) -> Iterator[str]:
+    """Hypercalls that returned an error, each call and error once: guests often do not look."""
+    calls: dict[int, Event] = {}
+    found: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if event.vm != vm.name:
+            continue
+        if event.kind == "hypercall":
+            calls[event.seq] = event
+        elif event.kind == "hypercall_return" and (call := calls.pop(event.cause, None)) is not None:
+            name, results = str(field(event, "call")), field(event, "results")
+            if isinstance(results, list) and results and result_names(name)[:1] == ("error",) and results[0] != OK:
+                found.setdefault((name, error_name(results[0])), []).append(call)
+    if found:
+        yield "  calls that were refused:"
+    for (_, error), refused in found.items():
+        first = refused[0]
+        link = field(first, "lr")
+        where = f" from {vm.describe(link - 4)}" if isinstance(link, int) else ""
+        yield f"    {error}, {len(refused)} times, first at {first.time:,} ns{where}:"
+        yield f"      {words(first)}"
 
 
 def _stop(vm: VirtualMachine, vcpu: VCpu) -> Iterator[str]:

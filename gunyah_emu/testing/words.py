@@ -71,7 +71,8 @@ def _call(event: Event, ignored: Ignored) -> str:
 
 
 @cache
-def _result_names(call: str) -> tuple[str, ...]:
+def result_names(call: str) -> tuple[str, ...]:
+    """The results of a hypercall by name, from x0; none for a name that is no call's."""
     from gunyah_emu.hypervisor.hypervisor import load_declarations
     from gunyah_emu.hypervisor.object import OBJECT_TYPES
 
@@ -84,7 +85,7 @@ def _answer(event: Event, ignored: Ignored) -> str:
     if results is None:
         return f"{call} waits"
     assert isinstance(results, list)
-    names = _result_names(call)
+    names = result_names(call)
     shown = []
     for number, value in enumerate(results):
         name = names[number] if number < len(names) else f"x{number}"

@@ -12,9 +12,16 @@
 /* 32 bits: the upper half of x0 says nothing in the native encoding, and UNIMPLEMENTED is -1 in both. */
 typedef int32_t gunyah_error_t;
 
-#define GUNYAH_HYPERCALL(result, name, ...)      \
-    result gunyah_##name(__VA_ARGS__);           \
-    result gunyah_smccc_hvc_##name(__VA_ARGS__); \
+/* A guest that is compiled with -DGUNYAH_SMCCC makes all its calls in that encoding, from the same source. */
+#ifdef GUNYAH_SMCCC
+#define GUNYAH_ENCODING(name) __asm__("gunyah_smccc_hvc_" #name)
+#else
+#define GUNYAH_ENCODING(name)
+#endif
+
+#define GUNYAH_HYPERCALL(result, name, ...)                  \
+    result gunyah_##name(__VA_ARGS__) GUNYAH_ENCODING(name); \
+    result gunyah_smccc_hvc_##name(__VA_ARGS__);             \
     result gunyah_smccc_smc_##name(__VA_ARGS__)
 
 enum {

@@ -21,6 +21,8 @@ def copy_of_the_sources(folder: Path, *guests: str) -> Path:
     for source in (ROOT / "guest_images").iterdir():
         if source.name in guests or not guests:
             shutil.copytree(source, folder / "guest_images" / source.name)
+    if not guests:
+        shutil.copytree(ROOT / "docs/examples", folder / "docs/examples")
     (folder / "tools").mkdir()
     shutil.copy(ROOT / "tools/build_guests.py", folder / "tools")
     return folder
@@ -56,7 +58,7 @@ def test_a_mistake_in_a_guest_is_told_in_the_compilers_words(tmp_path: Path):
 
 
 def test_the_images_tell_no_path_of_the_machine_that_built_them():
-    for elf in ROOT.glob("guest_images/*/*.elf"):
+    for elf in (*ROOT.glob("guest_images/*/*.elf"), *ROOT.glob("docs/examples/*/*.elf")):
         image = elf.read_bytes()
         for path in (str(ROOT), "/tmp/", "/home/", "/root/", "site-packages"):
             assert path.encode() not in image, f"{elf} holds {path}"
