@@ -33,6 +33,7 @@ _Exported = tuple[
     bytes, tuple[object, ...], "list[tuple[int, memoryview, bool, bool]]", "tuple[_Placed, ...]", ExceptionLoop | None
 ]
 SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
+_STP, _STP_MASK = 0x2900_0000, 0x7FC0_0000  # of general registers, without write-back
 PAGE = 4096
 MOST_BLOCKS = 1 << 20
 """Distinct blocks that coverage notes of one VM; a Linux kernel that boots runs through some 60,000."""
@@ -464,6 +465,23 @@ class Engine(ABC):
     @abstractmethod
     def _fetch(self, pc: int) -> int | None:
         """The instruction that the running vCPU would fetch at `pc`."""
+
+    def _stored_pair(self, ipa: int, pc: int, x: Sequence[int]) -> bool:
+        """A store without a syndrome: True when it is one of two registers to a device that takes such, and is done.
+
+        A device that is memory to hardware, such as flash, takes them; elsewhere they are aborts.
+        """
+        device = next((d for base, size, d in self.devices if base <= ipa < base + size), None)
+        instruction = self._fetch(pc)
+        if not getattr(device, "TAKES_PAIRS", False) or instruction is None or instruction & _STP_MASK != _STP:
+            return False
+        base = next(base for base, _, d in self.devices if d is device)
+        size = 8 if instruction >> 31 else 4
+        for number, offset in ((instruction & 31, 0), (instruction >> 10 & 31, size)):
+            value = 0 if number == 31 else x[number] & (1 << 8 * size) - 1
+            assert device is not None
+            device.write(ipa - base + offset, size, value)
+        return True
 
     def _answer_undefined(self, vcpu: int, pc: int, el: int, x: MutableSequence[int]) -> bool:
         """An UNDEFINED instruction: True when it was a semihosting call, and is done."""

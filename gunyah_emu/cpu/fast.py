@@ -372,14 +372,14 @@ class FastEngine(Engine):
         return SYNC_EXTERNAL
 
     def _on_unmapped(self, vcpu: int, ipa: int, va: int, iss: int, is_device: int) -> int:
-        """A data access that nothing answered: the fault status for the guest; 0: it is made again."""
+        """A data access that nothing answered: the fault status for the guest; 0: it is made again; 1: done."""
         if ipa & -PAGE in self._watched:
             self.core.halt_at_access()
             return 0
         if iss & _S1PTW:
             return self._walk_status(vcpu, va, is_fetch=False)
         if is_device:
-            return SYNC_EXTERNAL
+            return _DONE if iss & _WNR and self._stored_pair(ipa, self._views[vcpu].pc, self._live_x) else SYNC_EXTERNAL
         kind = "write" if iss & _WNR else "read"
         return 0 if self.handler.on_unmapped(vcpu, ipa, kind, self._views[vcpu].pc) else SYNC_EXTERNAL
 
@@ -393,6 +393,7 @@ class FastEngine(Engine):
 
 
 _S1PTW, _WNR = 1 << 7, 1 << 6
+_DONE = 1  # no fault status: go on behind the access
 
 
 def _host_address(memory: memoryview) -> tuple[c_uint8, int]:

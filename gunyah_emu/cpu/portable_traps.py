@@ -206,6 +206,10 @@ class PortableTraps(PortableDebug):
             if done:
                 self._step_over(pc)
                 return
+        elif place is not None and is_write and self._stored_pair(ipa, pc, registers.x):
+            self._load(vcpu)
+            self._step_over(pc)
+            return
         elif place is None:
             appeared = self.handler.on_unmapped(vcpu, ipa, "write" if is_write else "read", pc)
             self._load(vcpu)

@@ -54,6 +54,9 @@ class Flash:
         changed: called with offset and bytes of what is other code now, once it is shown again.
     """
 
+    TAKES_PAIRS: ClassVar = True
+    """Stores of two registers are two stores, as to any memory."""
+
     _STEPS: ClassVar[dict[int, str]] = {
         0x10: "_program", 0x40: "_program", 0x20: "_erase", 0x60: "_lock", 0xE8: "_count",
     }  # fmt: skip

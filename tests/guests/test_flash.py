@@ -20,6 +20,7 @@ PROGRAM = """
     mov x10, #0x1000
     ldr w1, [x10]
     str wzr, [x10]
+    stp xzr, x1, [x10, #-16]
     ldr w2, [x10]
     cbz w2, .
     cmp w1, w2

@@ -70,6 +70,8 @@ static uint64_t faulting_ipa(Core *self)
     return AT(uint64_t, self->env, env_hpfar_el2) >> 4 << 12 | (AT(uint64_t, self->env, env_vaddress) & 0xfff);
 }
 
+enum { DONE = 1 };
+
 /* A callback that raises leaves the guest in front of the access, which the next run makes again. */
 void stage2_data_abort(Core *self, uint32_t syndrome)
 {
@@ -91,6 +93,8 @@ void stage2_data_abort(Core *self, uint32_t syndrome)
                                              (unsigned long long)far, (unsigned)(syndrome & ISS), device != NULL);
     if (!result || as_u64(result, &status, "a fault status") < 0) {
         fail(self);
+    } else if (status == DONE) {
+        step_over(self);
     } else if (status == 0) {
         self->budget += 1; /* something appeared there: the access is made again, and charged then */
     } else {
