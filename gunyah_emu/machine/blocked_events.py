@@ -61,14 +61,17 @@ class BlockedEvents:
         if vic is None or gic is None:
             return
         intid, vcpu = source.virq, gic.route_of(source.virq)
+        pending = self._interrupts.last.get((gic, vcpu, intid), 0)
+        woke = self._interrupts.woken > since
+        if woke and pending > since and vcpu >= 0 and (line := gic.lines[vcpu]) is not None and not line.thread.proxied:
+            return  # by far the most: it waited, and takes it now
         if not level and gic.is_level_triggered(intid):
             found = silence(source) or {"no_level": "only an edge was asserted, and the SPI is level-sensitive"}
         else:
             found = reasons(gic, vcpu, intid)
-            if self._interrupts.woken > since:
+            if woke:
                 # Whoever waits with interrupts masked takes it a few instructions later, when it unmasks them.
                 found.pop("irqs_masked", None)
-            pending = self._interrupts.last.get((gic, vcpu, intid), 0)
             if 0 < pending < since and "not_pending" not in found:
                 merged = f"it was pending already, since event {pending}: one interrupt for both"
                 found = {"already_pending": merged} | found
