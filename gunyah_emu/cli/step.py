@@ -13,6 +13,8 @@ from gunyah_emu.cli.run import load
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gunyah_emu.machine import Machine
 
 EPILOG = """exit status:
@@ -50,9 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _script(path: str) -> list[str]:
+def _script(path: str) -> Iterable[str]:
+    """The lines of a script; of standard input as they come, so that a program can ask according to the answers."""
     if path == "-":
-        return sys.stdin.read().splitlines()
+        return sys.stdin
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -61,7 +64,7 @@ def _script(path: str) -> list[str]:
         raise UserError("a script must be UTF-8", path=path) from None
 
 
-def _batch(machine: Machine, script: list[str], arguments: argparse.Namespace) -> None:
+def _batch(machine: Machine, script: Iterable[str], arguments: argparse.Namespace) -> None:
     from gunyah_emu.cli.output import ConsolePrinter
     from gunyah_emu.debug.consoles import FirstTime
     from gunyah_emu.debug.stepper.batch import run_script

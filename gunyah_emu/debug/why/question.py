@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.errors import UserError
@@ -125,30 +125,29 @@ def _matcher(question: Question) -> Callable[[Entry], bool]:
 
 
 def _absent(trace: Trace, question: Question) -> str:
-    vms = _seen(entry.vm for entry in trace)
+    """What there is instead, found in one pass."""
+    vms: set[str] = set()
+    intids: set[int] = set()
+    sent: set[str] = set()
+    names: set[str] = set()
+    for entry in trace:
+        vms.add(entry.vm)
+        if entry.text("call") in SENDS:
+            sent |= {str(name) for name in entry.table("objects").values()}
+        if question.vm in ("", entry.vm):
+            names |= {entry.kind, entry.text("call"), entry.text("function")}
+            if (intid := entry.number("intid")) is not None:
+                intids.add(intid)
     if question.vm and question.vm not in vms:
-        return f"the trace has no VM {question.vm!r}; it has {', '.join(vms)}"
+        return f"the trace has no VM {question.vm!r}; it has {_listed(sorted(vms))}"
     where = f" of {question.vm}" if question.vm else ""
     if question.what == "irq":
-        seen = _seen(entry.number("intid") for entry in trace if question.vm in ("", entry.vm))
-        return f"the trace has no interrupt {question.number}{where}; it has {_listed(seen)}"
+        return f"the trace has no interrupt {question.number}{where}; it has {_listed(map(str, sorted(intids)))}"
     if question.what in OBJECTS:
-        objects = _seen(
-            name for entry in trace if entry.text("call") in SENDS for name in entry.table("objects").values()
-        )
-        return (
-            f"the trace has no send to {OBJECTS[question.what]} {question.number}; it has sends to {_listed(objects)}"
-        )
-    kinds = _seen(entry.kind for entry in trace if question.vm in ("", entry.vm))
-    calls = _seen(entry.text("call") or entry.text("function") for entry in trace if question.vm in ("", entry.vm))
-    return f"the trace has no kind of event and no call {question.name!r}{where}; it has {_listed(kinds + calls)}"
+        name = f"{OBJECTS[question.what]} {question.number}"
+        return f"the trace has no send to {name}; it has sends to {_listed(sorted(sent))}"
+    return f"the trace has no kind of event and no call {question.name!r}{where}; it has {_listed(sorted(names))}"
 
 
-def _seen(values: Iterator[object]) -> list[str]:
-    """The different values, but nothing and the empty string, in order: numbers as numbers."""
-    found = {value for value in values if value not in (None, "")}
-    return [str(value) for value in sorted(found, key=lambda value: (isinstance(value, str), value))]
-
-
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join(values) or "none"
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(value for value in values if value) or "none"
