@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
 from gunyah_emu.cli.output import ConsolePrinter
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 CHUNK = 4096
 TYPED_LIMIT = 1 << 20
 """Bytes of a paste that wait for a guest; the terminal is read all the same, for Ctrl-A x, and more is dropped."""
-
-SET_UP_SECONDS = 0.2
-"""Wall-clock time that a guest has to set up its UART, which empties its FIFO, unless it prints something earlier: what
-is piped into the run is there from the beginning, and nobody sees that its first character is missing and repeats it.
-"""
 
 
 class StandardInput:
@@ -53,7 +47,7 @@ class StandardInput:
         commands = {ord("x"): self._leave, ord("h"): self._help}
         self._keys = Keys(commands) if os.isatty(fd) else None
         self._limit = INPUT_LIMIT if self._keys is None else TYPED_LIMIT
-        self._begin = monotonic() + SET_UP_SECONDS
+        self._is_heard = False
         vm.console.expects_input = True
 
     def fileno(self) -> int:
@@ -67,10 +61,17 @@ class StandardInput:
 
     @property
     def wants_input(self) -> bool:
-        """A file is read as fast as the guest reads it; a terminal always, for Ctrl-A x."""
+        """A terminal always is, for Ctrl-A x; a file as fast as the guest reads it, once it listens.
+
+        A guest that sets up its UART empties it, and what is piped into the run is there from the beginning: nobody
+        would see that it is lost, and repeat it.
+        """
         if self._keys is not None:
             return not self._ended
-        return self.is_open and (self._vm.console.total > 0 or monotonic() > self._begin)
+        if not self._is_heard:
+            uart = self._vm.uart
+            self._is_heard = uart is None or uart.is_listening or self._vm.console.is_awaited
+        return self._is_heard and self.is_open
 
     def take_input(self) -> None:
         """Type what was typed, but for our own keys."""

@@ -23,7 +23,9 @@ LCR_H, CR, IMSC = 0x02C, 0x030, 0x038
 FR_RXFE, FR_TXFF, FR_RXFF, FR_TXFE = 1 << 4, 1 << 5, 1 << 6, 1 << 7
 LCR_H_FEN = 1 << 4
 CR_LBE, CR_TXE, CR_RXE = 1 << 7, 1 << 8, 1 << 9
-INT_RX, INT_TX = 1 << 4, 1 << 5
+INT_RX, INT_TX, INT_RT = 1 << 4, 1 << 5, 1 << 6
+POLLS = 64
+"""Looks at an empty receive FIFO without a byte sent between them: more than a kernel needs to empty it."""
 FIFO_DEPTH = 16
 
 
@@ -68,8 +70,14 @@ class Pl011(RegisterBlock):
         self._fifo: deque[int] = deque()
         self._status = 0
         self._level = False
+        self._polls = 0
 
     # the side of the line
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the guest waits for input, by interrupt or by polling; earlier, set-up would throw it away."""
+        return self._polls >= POLLS or bool(self.kept[IMSC] & (INT_RX | INT_RT))
 
     @property
     def room(self) -> int:
@@ -104,6 +112,7 @@ class Pl011(RegisterBlock):
     def receive(self) -> int:
         """UARTDR: takes a byte out of the receive FIFO; an empty one gives 0."""
         fifo = self._fifo
+        self._polls += 1
         value = fifo.popleft() if fifo else 0
         self.refill()
         if not fifo and self._status & INT_RX:
@@ -113,6 +122,7 @@ class Pl011(RegisterBlock):
 
     def transmit(self, value: int) -> None:
         """UARTDR: sends a byte, enabled or not, because guests that never write UARTCR print on QEMU."""
+        self._polls = 0
         data = bytes((value & 0xFF,))
         self._sink(data)
         if self.kept[CR] & CR_LBE:
@@ -124,6 +134,7 @@ class Pl011(RegisterBlock):
     def flags(self) -> int:
         """UARTFR: never busy, nothing to transmit; the receive FIFO is empty, full or neither."""
         if not self._fifo:
+            self._polls += 1
             return FR_TXFE | FR_RXFE
         return FR_TXFE if self.room else FR_TXFE | FR_RXFF
 

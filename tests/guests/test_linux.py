@@ -6,6 +6,8 @@ The kernel and busybox come through tools/fetch_guests.py, the first time from D
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,14 @@ def test_a_stock_kernel_boots_to_a_shell_and_powers_off_alike_in_two_runs(
     again, text_again = boot(debian_guests / file, *commands)
     assert text_again == text
     assert again.instructions == outcome.instructions
+
+
+def test_commands_that_are_piped_into_the_run_reach_the_shell(debian_guests: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gunyah_emu", "run", "--interactive", "--no-realtime", debian_guests / "linux.toml"],
+        input=b"echo got $((6*7))\npoweroff -f\n",
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\r\ngot 42\r\n" in done.stdout

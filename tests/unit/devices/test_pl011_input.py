@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gunyah_emu.devices.console import Console
-from gunyah_emu.devices.pl011 import FR_RXFE, IMSC, INT_RX, LCR_H, LCR_H_FEN, Pl011
+from gunyah_emu.devices.pl011 import FR_RXFE, IMSC, INT_RX, LCR_H, LCR_H_FEN, POLLS, Pl011
 
 DR, FR = 0x000, 0x018
 
@@ -63,3 +63,28 @@ def test_an_answer_that_a_script_types_while_the_guest_prints_is_there_at_the_ne
         assert line.read_all() == b""
         line.uart.write(DR, 4, byte)
     assert line.read_all() == b"yes\n"
+
+
+def test_a_guest_listens_once_it_has_unmasked_the_receive_interrupt() -> None:
+    line = Line()
+    assert not line.uart.is_listening
+    line.uart.write(IMSC, 4, INT_RX)
+    assert line.uart.is_listening
+
+
+def test_a_guest_listens_once_it_polls_for_input_but_not_while_it_prints() -> None:
+    line = Line()
+    for _ in range(POLLS):
+        line.uart.read(FR, 4)
+        line.uart.write(DR, 4, ord("."))
+    assert not line.uart.is_listening
+    for _ in range(POLLS):
+        line.uart.read(FR, 4)
+    assert line.uart.is_listening
+
+
+def test_what_empties_the_fifo_at_set_up_does_not_listen() -> None:
+    line = Line()
+    for _ in range(32):
+        line.uart.read(DR, 4)
+    assert not line.uart.is_listening
