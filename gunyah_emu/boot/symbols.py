@@ -15,7 +15,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from elftools.dwarf.compileunit import CompileUnit
     from elftools.dwarf.dwarfinfo import DWARFInfo
@@ -66,7 +66,7 @@ class Symbols:
         bias: how far a static-PIE was moved.
     """
 
-    __slots__ = ("_lines", "_table", "bias", "path", "segments")
+    __slots__ = ("_inlining", "_lines", "_table", "bias", "path", "segments")
 
     def __init__(self, path: str, segments: Sequence[tuple[int, int, int]], bias: int = 0) -> None:
         self.path = path
@@ -74,6 +74,7 @@ class Symbols:
         self.bias = bias
         self._table: SymbolTable | None = None
         self._lines: list[tuple[int, str, int]] | None = None
+        self._inlining: Callable[[int], list[tuple[str, int]]] | None = None
 
     def moved(self, bias: int) -> Symbols:
         """The same, for the image moved up by `bias` bytes."""
@@ -106,6 +107,15 @@ class Symbols:
         if index < 0 or rows[index][2] == 0:
             return None
         return rows[index][1], rows[index][2]
+
+    def inlined_at(self, address: int) -> list[tuple[str, int]]:
+        """The source lines that called what `line_at` names and was inlined there, the innermost first."""
+        if self._inlining is None:
+            # Most runs never ask.
+            from gunyah_emu.boot.inlining import open_inlining
+
+            self._inlining = open_inlining(self.path)
+        return self._inlining(self.linked(address))
 
     def address_of_line(self, file: str, line: int) -> int | None:
         """The first instruction of a source line, or of the next one that has any; None when there is none."""

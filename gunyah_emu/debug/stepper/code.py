@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gunyah_emu.debug.memory import read_virtual
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.next_call import call_at
-from gunyah_emu.debug.stepper.symbols import line_at, source_text, symbol_at
+from gunyah_emu.debug.stepper.symbols import lines_at, source_text, symbol_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -46,7 +46,7 @@ def code(vcpu: VCpu, *, before: int = 5, after: int = 10, breakpoints: Collectio
     """
     pc = vcpu.vm.engine.registers(vcpu.index).pc
     lines: list[Line] = []
-    last: tuple[str, int] | None = None
+    last: tuple[tuple[str, int], ...] = ()
     for address in range(max(pc - INSTRUCTION * before, 0), pc + INSTRUCTION * (after + 1), INSTRUCTION):
         word = read_virtual(vcpu, address, INSTRUCTION)
         if len(word) < INSTRUCTION:
@@ -56,9 +56,10 @@ def code(vcpu: VCpu, *, before: int = 5, after: int = 10, breakpoints: Collectio
         symbol = symbol_at(vcpu.vm, address)
         if symbol is not None and (symbol[1] == 0 or not lines):
             lines.append(line((symbol[0] if not symbol[1] else f"{symbol[0]}+{symbol[1]:#x}", "symbol"), ":"))
-        source = line_at(vcpu.vm, address)
-        if source is not None and source != last:
-            lines.append(line("     ", (f"{source[0]}:{source[1]}  {source_text(vcpu.vm, *source)}", "source")))
+        source = lines_at(vcpu.vm, address)
+        if source and source != last:
+            place = ", from ".join(f"{file}:{number}" for file, number in source)
+            lines.append(line("     ", (f"{place}  {source_text(vcpu.vm, source)}", "source")))
         last = source
         lines.append(_instruction(vcpu, address, word, is_next=address == pc, is_marked=address in breakpoints))
     return lines

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gunyah_emu.boot.image import Image
     from gunyah_emu.machine.vm import VirtualMachine
@@ -34,18 +34,22 @@ def symbol_at(vm: VirtualMachine, address: int) -> tuple[str, int] | None:
     return None if image is None else image.symbol_at(address)
 
 
-def line_at(vm: VirtualMachine, address: int) -> tuple[str, int] | None:
-    """The source file and line of an instruction."""
+def lines_at(vm: VirtualMachine, address: int) -> tuple[tuple[str, int], ...]:
+    """The source file and line of an instruction, and those that called it where it was inlined."""
     image = image_at(vm, address)
-    return None if image is None else image.line_at(address)
+    line = None if image is None else image.line_at(address)
+    if image is None or line is None or image.symbols is None:
+        return ()
+    return line, *image.symbols.inlined_at(address)
 
 
-def source_text(vm: VirtualMachine, file: str, number: int) -> str:
-    """A source line's text, where the file lies beside the image or in the current folder; else nothing."""
-    for folder in (*(str(Path(image.path).parent) for image in vm.images), "."):
-        lines = _lines(f"{folder}/{Path(file).name}")
-        if 0 < number <= len(lines):
-            return lines[number - 1].strip()
+def source_text(vm: VirtualMachine, lines: Iterable[tuple[str, int]]) -> str:
+    """The text of the first source line whose file lies beside the image or in the current folder; else nothing."""
+    for file, number in lines:
+        for folder in (*(str(Path(image.path).parent) for image in vm.images), "."):
+            known = _lines(f"{folder}/{Path(file).name}")
+            if 0 < number <= len(known):
+                return known[number - 1].strip()
     return ""
 
 

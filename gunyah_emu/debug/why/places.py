@@ -69,8 +69,7 @@ class Places:
             symbol = _symbol(image, address)
             if symbol is not None:
                 name, offset = symbol
-                line = image.line_at(address)
-                where = f" ({line[0]}:{line[1]})" if line is not None else ""
+                where = _source(image, address)
                 return f"{name}+{offset:#x}{where}" if offset else f"{name}{where}"
         return f"{address:#x}"
 
@@ -99,6 +98,15 @@ class Places:
                 target = lr - INSTRUCTION + (offset - (1 << 28) if offset >> 27 else offset)
                 return lr - INSTRUCTION if target == pc - function[1] else None
         return None
+
+
+def _source(image: Image, address: int) -> str:
+    """The source line, and those that called it where it was inlined."""
+    line = image.line_at(address)
+    if line is None or image.symbols is None:
+        return ""
+    lines = [line, *image.symbols.inlined_at(address)]
+    return f" ({', from '.join(f'{file}:{number}' for file, number in lines)})"
 
 
 def _symbol(image: Image, address: int) -> tuple[str, int] | None:

@@ -60,3 +60,26 @@ def test_of_several_symbols_the_innermost_function_is_found() -> None:
         0x1100: None,
         0x2040: ("last", 0x40),
     }
+
+
+def test_an_inlined_line_leads_to_the_lines_that_called_it():
+    """`wfi` is inlined where main() waits: the header's line alone would say nothing of the program."""
+    folder = HELLO.parents[1] / "bad_lost_wakeup"
+    symbols = load_elf(str(folder / "receiver.elf")).symbols
+    assert symbols is not None
+    waits = next(
+        n for n, text in enumerate((folder / "receiver.c").read_text().splitlines(), 1) if "wait_until(" in text
+    )
+    start = symbols.address_of("main")
+    assert start is not None
+    places = {symbols.line_at(pc): symbols.inlined_at(pc) for pc in range(start, start + 0x100, 4)}
+    header = next(place for place in places if place is not None and place[0] == "system.h")
+    assert places[header] == [("receiver.c", waits)]
+    own = next(place for place in places if place is not None and place[0] == "receiver.c")
+    assert places[own] == []
+
+
+def test_a_damaged_file_has_nothing_inlined(tmp_path):
+    (tmp_path / "broken.elf").write_bytes(HELLO.read_bytes()[:4000])
+    assert Symbols(str(tmp_path / "broken.elf"), []).inlined_at(0x40100000) == []
+    assert Symbols(str(tmp_path / "absent.elf"), []).inlined_at(0x40100000) == []

@@ -40,7 +40,8 @@ def ask(path: Path, words: str) -> str:
 def test_one_line_names_the_cause_and_who_made_it_so(recorded: Path) -> None:
     line = ask(recorded, "last")
     assert "\n" not in line
-    assert re.match(r"receiver/0 waits at main\+0x\w+ \(\S+\) \[\d+\] for ever: doorbell 1 did not interrupt it", line)
+    place = rf"main\+0x\w+ \(system.h:\d+, from receiver.c:{line_of('wait_until(')}\)"
+    assert re.match(rf"receiver/0 waits at {place} \[\d+\] for ever: doorbell 1 did not interrupt it", line)
     assert "none of its flags is enabled: flags 0x6, enable mask 0x0, since receiver/0 calls doorbell_mask(" in line
     assert f"at on_doorbell+0x18 (receiver.c:{line_of('gunyah_doorbell_mask(doorbell.capability, 0, 0)')}) [" in line
 
