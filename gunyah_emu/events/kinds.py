@@ -80,6 +80,13 @@ KINDS = _table(
         "The guest read the interrupt's INTID from ICC_IAR1_EL1.  `elr`: ELR_EL1 then, what a handler interrupts.",
     ),
     EventKind("irq_ended", ("intid",), "its irq_acknowledged", "The guest wrote ICC_EOIR1_EL1."),
+    EventKind(
+        "fault",
+        ("what",),
+        "the hypercall or virq_assert that it changes",
+        "Something goes wrong on purpose (`[[fault]]`): a call returns an error, a message or an interrupt is late, an "
+        "interrupt comes that nobody raised.  What comes of it names this as its cause.",
+    ),
     EventKind("wait", ("pc",), "none", "A vCPU waits: `pc` is of its WFI."),
     EventKind("wake", (), "the irq_pending that woke it", "A waiting vCPU runs again."),
     EventKind("idle", (), "none", "Every vCPU waits and nothing can wake one."),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, TABLE_SIZE, Declaration
 from gunyah_emu.abi.decode import Entry, SmcccEntry, native_entry, smccc_entry
 from gunyah_emu.abi.errors import FAILURE
+from gunyah_emu.abi.legal import NATIVE, SMCCC
 from gunyah_emu.abi.types import Results
 from gunyah_emu.hypervisor.capability_ids import CapabilityIds
 from gunyah_emu.hypervisor.memory import PhysicalMemory
 from gunyah_emu.hypervisor.object import OBJECT_TYPES
-from gunyah_emu.hypervisor.observer import HypervisorObserver, observed, survivable
+from gunyah_emu.hypervisor.observer import CallWrapper, HypervisorObserver, SourceWrapper, observed, survivable
 from gunyah_emu.hypervisor.partition import DEFAULT_LIMIT, Partition
 from gunyah_emu.hypervisor.platform import Platform
 from gunyah_emu.hypervisor.system import TRACE_FLAGS
@@ -20,6 +21,7 @@ from gunyah_emu.hypervisor.system import TRACE_FLAGS
 if TYPE_CHECKING:
     from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.hypervisor.virq import InterruptController, VirqSource
 
 OBJECT_MODULES: Final = (
     "system",
@@ -88,6 +90,8 @@ class Hypervisor:
         self.vics: dict[Vic, None] = {}
         self.trace_flags = TRACE_FLAGS
         self._observer: HypervisorObserver | None = None
+        self._call_wrappers: list[CallWrapper] = []
+        self._source_wrappers: list[SourceWrapper] = []
         self.calls: list[Entry | None] = [None] * TABLE_SIZE
         self.smccc_calls: list[SmcccEntry | None] = [None] * TABLE_SIZE
         counts = bytearray(TABLE_SIZE)
@@ -108,21 +112,24 @@ class Hypervisor:
         n = declaration.number - FIRST_IMMEDIATE
 
         def first_native(caller: Thread, *registers: int) -> Results:
-            entry = self.calls[n] = self._dress(native_entry(declaration, OBJECT_TYPES, self), declaration, FAILURE)
+            bare = native_entry(declaration, OBJECT_TYPES, self)
+            entry = self.calls[n] = self._dress(bare, declaration, FAILURE, NATIVE)
             return entry(caller, *registers)
 
         def first_smccc(caller: Thread, *registers: int) -> tuple[int, ...] | None:
             zeros = (0,) * (len(declaration.outputs(OBJECT_TYPES)) - 1)
-            entry = self._dress(smccc_entry(declaration, OBJECT_TYPES, self), declaration, (FAILURE, *zeros))
+            entry = self._dress(smccc_entry(declaration, OBJECT_TYPES, self), declaration, (FAILURE, *zeros), SMCCC)
             self.smccc_calls[n] = cast("SmcccEntry", entry)
             return cast("tuple[int, ...] | None", entry(caller, *registers))
 
         self.calls[n] = first_native
         self.smccc_calls[n] = first_smccc
 
-    def _dress(self, entry: Entry, declaration: Declaration, failure: int | tuple[int, ...]) -> Entry:
+    def _dress(self, entry: Entry, declaration: Declaration, failure: int | tuple[int, ...], encoding: str) -> Entry:
         if self.fatal == "error":
             entry = survivable(entry, failure)
+        for wrap in self._call_wrappers:
+            entry = wrap(entry, declaration, encoding)
         if self._observer is not None:
             entry = observed(entry, declaration, self._observer)
         return entry
@@ -135,6 +142,29 @@ class Hypervisor:
     @observer.setter
     def observer(self, observer: HypervisorObserver | None) -> None:
         self._observer = observer
+        self.rewrap()
+
+    def wrap_calls(self, wrap: CallWrapper) -> None:
+        """Have `wrap(entry, declaration, encoding)` put something around the entry of every call, or return it bare.
+
+        What is wrapped later is farther outside; the observer sees what is left of it all.
+        """
+        self._call_wrappers.append(wrap)
+        self.rewrap()
+
+    def wrap_sources(self, wrap: SourceWrapper) -> None:
+        """Have `wrap(source, controller)` put something between bound vIRQ sources and their controllers."""
+        self._source_wrappers.append(wrap)
+        self.rewrap()
+
+    def wrapped(self, source: VirqSource, controller: InterruptController) -> InterruptController:
+        """What a source speaks to instead of its controller."""
+        for wrap in self._source_wrappers:
+            controller = wrap(source, controller)
+        return controller
+
+    def rewrap(self) -> None:
+        """Ask all wrappers again: what they want to see has changed."""
         for declaration in DECLARATIONS.values():
             if declaration.number is not None and not declaration.absent:
                 self._install(declaration)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.virq import InterruptController, VirqSource
 
 
+CallWrapper = Callable[[Entry, "Declaration", str], Entry]
+"""(entry, declaration, "native" | "smccc") -> what stands in the table instead; the entry itself costs nothing."""
+
+SourceWrapper = Callable[["VirqSource", "InterruptController"], "InterruptController"]
+
+
 class HypervisorObserver(Protocol):
     """Receives what happens, in order."""
 

@@ -93,13 +93,16 @@ class VirqSource:
             self.report()
 
     def report(self) -> None:
-        """Speak through the hypervisor's observer, if there is one, or no longer."""
+        """Speak through what the hypervisor puts between, an observer for example, or no longer."""
         vic = self.vic
         assert vic is not None
         assert vic.partition is not None
-        controller, observer = vic.controller, vic.partition.hypervisor.observer
-        if controller is not None and observer is not None:
-            controller = ReportingController(controller, self, observer)
+        hypervisor = vic.partition.hypervisor
+        controller, observer = vic.controller, hypervisor.observer
+        if controller is not None:
+            controller = hypervisor.wrapped(self, controller)
+            if observer is not None:
+                controller = ReportingController(controller, self, observer)
         self.controller = controller
 
     def unbind(self) -> None:

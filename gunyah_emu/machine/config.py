@@ -26,6 +26,7 @@ from gunyah_emu.machine.config_keys import (
 )
 from gunyah_emu.machine.config_schema import ConfigError, Section, unknown
 from gunyah_emu.machine.expect_keys import check_expect
+from gunyah_emu.machine.fault_keys import FAULT, FaultConfig, check_fault
 
 if TYPE_CHECKING:
     import os
@@ -59,6 +60,7 @@ class MachineConfig:
         seed, quantum, way, capability_ids, on_fatal: of the `[machine]` table.
         vms: in the order of the file.
         doorbells, message_queues: between them.
+        faults: what goes wrong on purpose.
         expect: what makes it a test; None when it is none.
     """
 
@@ -126,6 +128,17 @@ class MachineConfig:
         """The VM of a name that was checked to exist."""
         return next(vm for vm in self.vms if vm.name == name)
 
+    def fault(self, keys: dict[str, object]) -> FaultConfig:
+        """A fault of this machine that its file does not have, from the keys of `[[fault]]`; raises UserError."""
+        try:
+            fault = cast("FaultConfig", FAULT.read(keys, ()))
+            checks = Checks(self)
+            checks.vm_names = {vm.name: vm for vm in self.vms}
+            checks.check_fault(fault)
+        except ConfigError as error:
+            raise UserError(error.message) from None
+        return fault
+
     def error(self, where: Section | Path, message: str, key: str = "", *, at_key: bool = False) -> UserError:
         """An error at a section's key, or at a path, with its place in the machine file.
 
@@ -153,6 +166,7 @@ class MachineConfig:
         self.vms = read.vm
         self.doorbells = read.doorbell
         self.message_queues = read.message_queue
+        self.faults = read.fault
         self.expect = read.expect
 
 
@@ -186,8 +200,18 @@ class Checks:
             self.check_name(queue.receiver, (*queue.path, "receiver"), "receiver")
             self.check_spi(queue.send_virq, queue.sender, f"message queue {queue.label} (send)")
             self.check_spi(queue.receive_virq, queue.receiver, f"message queue {queue.label} (receive)")
+        for fault in self.config.faults:
+            self.check_fault(fault)
         if self.config.expect is not None:
             check_expect(self.config.expect, self.check_vm_name, self.located)
+
+    def check_fault(self, fault: FaultConfig) -> None:
+        """Its keys fit its kind; what it names exists.  VMs that a root VM makes have names that nobody knows yet."""
+        has_root = any(vm.kind == "root" for vm in self.config.vms)
+        check_vm = self.check_name if fault.kind != "error" else self.check_vm_name
+        if has_root and fault.kind == "error":
+            check_vm = _any_name
+        check_fault(fault, check_vm, [queue.label for queue in self.config.message_queues])
 
     def check_vm(self, vm: VmConfig) -> None:
         """Its name, files, memory; fills in what depends on other keys."""
@@ -274,6 +298,10 @@ class Checks:
             key = next(part for part in reversed(path) if isinstance(part, str))
             raise ConfigError(path, f"{key} must be a file that can be read; {reason(error, str(whole))}") from None
         return str(whole)
+
+
+def _any_name(name: str, path: Path, key: str) -> None:
+    """It may be that of a VM that a root VM makes."""
 
 
 def syntax_error(path: str, text: str, message: str) -> UserError:

@@ -21,6 +21,7 @@ from gunyah_emu.machine.config_schema import (
     Text,
 )
 from gunyah_emu.machine.expect_keys import EXPECT, ExpectConfig
+from gunyah_emu.machine.fault_keys import FAULT, MAX_FAULTS, FaultConfig
 
 PAGE = 4096
 SMALLEST_MEMORY = 256 << 10
@@ -119,6 +120,7 @@ class Document(Section):
     vm: tuple[VmConfig, ...]
     doorbell: tuple[DoorbellConfig, ...]
     message_queue: tuple[MessageQueueConfig, ...]
+    fault: tuple[FaultConfig, ...]
     expect: ExpectConfig | None
 
 
@@ -334,5 +336,6 @@ DOCUMENT = Table(
         "",
         default=(),
     ),
+    Key("fault", ArrayOf(FAULT, "tables [[fault]]", 0, MAX_FAULTS), "", default=()),
     Key("expect", EXPECT, "", default=None),
 )

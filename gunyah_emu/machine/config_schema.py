@@ -281,7 +281,7 @@ def name_of(path: Path) -> str:
             shown += f".{part}" if shown else part
     # vm[2].memory.size: the reader sees the line
     return (
-        re.sub(r"^(vm|doorbell|message_queue|expect\.[a-z]+)\[\d+\]\.", "", shown)
+        re.sub(r"^(vm|doorbell|message_queue|fault|expect\.[a-z]+)\[\d+\]\.", "", shown)
         .removeprefix("machine.")
         .removeprefix("expect.")
     )

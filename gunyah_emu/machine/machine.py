@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from gunyah_emu.abi.declare import FIRST_IMMEDIATE, TABLE_SIZE
@@ -21,7 +22,7 @@ from gunyah_emu.machine.vm import VirtualMachine
 from gunyah_emu.smccc.dispatcher import Smccc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableSequence, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from gunyah_emu.hypervisor.doorbell import Doorbell
     from gunyah_emu.hypervisor.msgqueue import MsgQueue
     from gunyah_emu.hypervisor.vic import Vic
+    from gunyah_emu.machine.fault_keys import FaultConfig
+    from gunyah_emu.machine.faults import Faults
     from gunyah_emu.machine.root import RootObjects
     from gunyah_emu.machine.snapshot import Snapshot
     from gunyah_emu.machine.tracing import Tracing
@@ -88,7 +91,10 @@ class Machine:
         self._devices: dict[int, tuple[int, Device]] = {}
         self._memory_sink: MemorySink | None = None
         self._on_console: Callable[[str, bytes], None] | None = None
+        self.faults: Faults | None = None
         build(self)
+        for fault in config.faults:
+            self._inject(fault)
 
     @classmethod
     def from_toml(
@@ -289,6 +295,31 @@ class Machine:
             vcpu.by_smccc = True
             vcpu.block()
             vcpu.waiting = bool(vcpu.thread.blocks & BLOCK_SUSPEND)
+
+    # what goes wrong on purpose
+
+    def inject(self, **keys: object) -> None:
+        """Let something go wrong in the run to come; `keys` are those of `[[fault]]`, by default an `error`.
+
+        Errors: UserError for keys that a machine file must not have either.
+        """
+        self._inject(self.config.fault(keys))
+
+    def _inject(self, config: FaultConfig) -> None:
+        if self.faults is None:
+            from gunyah_emu.machine.faults import Faults
+
+            self.faults = Faults(self)
+        self.faults.add(config)
+
+    @contextmanager
+    def because(self, event: int) -> Iterator[None]:
+        """Have recorded that what happens inside was caused by that event."""
+        if self.tracing is None:
+            yield
+        else:
+            with self.tracing.because(event):
+                yield
 
     # watching
 

@@ -6,6 +6,7 @@ and INTID, which event made the interrupt pending, and by knowing which hypercal
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from gunyah_emu.machine.gic_tracing import GicTracing, Interrupts
 from gunyah_emu.machine.wired_gic import controller_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gunyah_emu.abi.declare import Declaration
     from gunyah_emu.events import Event, Sink
     from gunyah_emu.hypervisor.object import HypervisorObject
@@ -223,6 +226,23 @@ class Tracing:
 
     def _owner(self, source: VirqSource) -> str:
         return source.vic.label if source.vic is not None else ""
+
+    # faults
+
+    def fault(self, vcpu: VCpu | None, what: str, vm: str = "") -> int:
+        """Something goes wrong on purpose, caused by what is being carried out."""
+        if vcpu is not None:
+            return self._recorder.emit("fault", vcpu.vm.name, vcpu.index, (what,))
+        return self._recorder.emit("fault", vm, -1, (what,))
+
+    @contextmanager
+    def because(self, event: int) -> Iterator[None]:
+        """What happens inside is caused by that event."""
+        before, self._recorder.cause = self._recorder.cause, event
+        try:
+            yield
+        finally:
+            self._recorder.cause = before
 
     # the machine's own events
 

@@ -151,6 +151,7 @@ EVENT_WORDS: dict[str, Callable[[Event, Ignored], str]] = {
     "irq_ended": _interrupt,
     "irq_blocked": _blocked,
     "console": _printed,
+    "fault": _plain(("what",)),
     "idle": _plain(()),
     "unknown": _plain(("what",)),
     "exception_loop": _plain(("reason",)),

@@ -117,6 +117,7 @@ PHRASES: dict[str, str | Callable[[Entry, Places], str]] = {
     "irq_dropped": lambda entry, _: f"{interrupt(entry.number('intid'))} is withdrawn",
     "irq_acknowledged": lambda entry, places: f"takes {interrupt(entry.number('intid'))}{_at(entry, places, 'elr')}",
     "irq_ended": lambda entry, _: f"ends {interrupt(entry.number('intid'))}",
+    "fault": lambda entry, _: f"fault: {entry.text('what')}",
     "wait": lambda entry, places: f"waits{_at(entry, places)}",
     "wake": "wakes",
     "idle": "every vCPU waits and nothing can wake one",
