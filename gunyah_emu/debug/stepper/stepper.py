@@ -43,7 +43,9 @@ class Stepper:
     Attributes:
         focus: the vCPU that views show; None before any was on.
         halt: how the machine came to stand.
-        only_vm, only_calls: what moves to calls and interrupts stop for; None: everything.
+        only_vm: the VM whose calls and interrupts moves stop for; empty: any.  Its name: a VM that a guest makes is
+            another one each time that it is made.
+        only_calls: the numbers of the calls that moves stop for; None: any.
         points: breakpoints and watchpoints, in the order of their numbers.
         before: by vCPU, its registers before the last move.
         places: names of addresses.
@@ -59,7 +61,7 @@ class Stepper:
         self.gives_up_at: int | None = None
         self.halt: Halt | None = None
         self.focus: VCpu | None = self.session.current or self._any_vcpu()
-        self.only_vm: VirtualMachine | None = None
+        self.only_vm = ""
         self.only_calls: frozenset[int] | None = None
         self.points: list[Point] = []
         self._call_names: tuple[str, ...] = ()
@@ -96,12 +98,12 @@ class Stepper:
     def to_call(self, *names: str) -> list[Line]:
         """To the next hypercall or service call that the filter, or these names, let through."""
         numbers = self._numbers(names) if names else self.only_calls
-        with self._wanting(self.session.catch_calls(self.only_vm, numbers)):
+        with self._wanting(self.session.catch_calls(self._filter_vm(), numbers)):
             return self._moved(self._resume())
 
     def to_interrupt(self, intid: int | None = None) -> list[Line]:
         """To where the next interrupt has been taken, of the VM that the filter lets through."""
-        with self._wanting(self.session.catch_interrupts(self.only_vm)):
+        with self._wanting(self.session.catch_interrupts(self._filter_vm())):
             while True:
                 halt = self._resume()
                 if intid is None or halt.kind is not HaltKind.INTERRUPT or self._taken_intid(halt) == intid:
@@ -176,12 +178,12 @@ class Stepper:
     def previous_call(self, *names: str) -> list[Line]:
         """Back to the last call that the filter, or these names, let through."""
         numbers = self._numbers(names) if names else self.only_calls
-        with self._wanting(self.session.catch_calls(self.only_vm, numbers)):
+        with self._wanting(self.session.catch_calls(self._filter_vm(), numbers)):
             return self._moved(self.session.reverse_resume(interrupted=self.interrupted))
 
     def previous_interrupt(self) -> list[Line]:
         """Back to where the last interrupt had been taken."""
-        with self._wanting(self.session.catch_interrupts(self.only_vm)):
+        with self._wanting(self.session.catch_interrupts(self._filter_vm())):
             return self._moved(self.session.reverse_resume(interrupted=self.interrupted))
 
     def run_back(self) -> list[Line]:
@@ -223,8 +225,11 @@ class Stepper:
 
     def filter_vm(self, name: str) -> list[Line]:
         """Stop for calls and interrupts of one VM only; `any`: of every one."""
-        self.only_vm = None if name == "any" else self.vm(name)
+        self.only_vm = "" if name == "any" else self.vm(name).name
         return [line(self.filter_text)]
+
+    def _filter_vm(self) -> VirtualMachine | None:
+        return self.vm(self.only_vm) if self.only_vm else None
 
     def filter_calls(self, *names: str) -> list[Line]:
         """Stop for calls of these names only; `any`: for every one."""
@@ -235,7 +240,7 @@ class Stepper:
     @property
     def filter_text(self) -> str:
         """What moves to calls and interrupts stop for."""
-        vm = "any VM" if self.only_vm is None else f"VM {self.only_vm.name}"
+        vm = f"VM {self.only_vm}" if self.only_vm else "any VM"
         return f"stops for {' '.join(self._call_names) or 'any call'} of {vm}"
 
     def _numbers(self, names: Iterable[str]) -> frozenset[int]:
@@ -299,6 +304,8 @@ class Stepper:
         """Where the machine stands now, and why."""
         self.halt = halt
         self.focus = halt.vcpu or self.session.current or self._waiting_vcpu() or self.focus
+        if self.focus is not None and self.focus.vm.vcpus.get(self.focus.index) is not self.focus:
+            self.focus = self._any_vcpu()  # a guest had made it, and destroyed it
         self._note_registers()
         return answer(self, halt, returned)
 

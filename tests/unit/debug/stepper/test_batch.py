@@ -151,6 +151,16 @@ def test_why_asks_the_machine_as_it_stands_and_the_events(play: Play) -> None:
     assert sum("on_doorbell+0x18 (receiver.c:25)" in line for line in printed) == 5
 
 
+def test_a_vm_that_a_guest_makes_and_destroys_can_be_looked_at_while_it_lives(play: Play) -> None:
+    made = play("call vcpu_poweron", "return", "look vmid-40", guest="root_vm")
+    assert made[-1].endswith("vmid-40/0 is ready at 0x40100000")
+    assert play("run", "where", guest="root_vm")[-1].split()[1] == "root/0"
+    with pytest.raises(UserError, match="there is no VM 'vmid-40'; there are root"):
+        play("look vmid-40", guest="root_vm")
+    again = play("back-call vcpu_poweron", "return", "look vmid-40", "registers", guest="root_vm")
+    assert "vmid-40/0 is ready at 0x40100000" in "\n".join(again)
+
+
 def test_what_a_guest_left_undecodable_is_shown_all_the_same(play: Play) -> None:
     """A PC in a hole, a capability that names nothing, a call that does not exist: every view still answers."""
     play("call doorbell_send")
