@@ -49,7 +49,7 @@ STYLES = {
 }
 """How the styles of lines look here."""
 
-NARROW, LOW = 110, 30
+NARROW, LOW = 140, 40
 """Columns and rows below which the screen shows one half at a time."""
 
 HISTORY = 500
@@ -225,7 +225,7 @@ class StepperApp(App[int]):
         for pieces in lines:
             text = rich_text([pieces])
             text.no_wrap, text.overflow = False, "fold"
-            log.write(text)
+            log.write(text, width=log.scrollable_content_region.width or None)
 
     def _write_again(self) -> None:
         """The answers, wrapped to another width."""
