@@ -27,6 +27,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python tools/hypercall_pages.py
 	$(BIN)/python tools/machine_file_page.py
 	$(BIN)/python tools/trace_page.py
+	$(BIN)/python tools/guide_pages.py
 	$(BIN)/python tools/gdb_data.py
 	$(BIN)/python tools/stepper_screens.py
 	$(BIN)/python tests/cli/test_pages.py

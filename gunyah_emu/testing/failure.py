@@ -34,6 +34,8 @@ def commands(item: pytest.Item, machines: list[MachineUnderTest]) -> Iterator[st
     """What to type to have the same run again."""
     import shlex
 
+    from gunyah_emu.machine.outcome import EXIT_IDLE
+
     words = ["pytest", item.nodeid]
     for name in ("seeds", "quanta", "cpus", "encodings"):
         value = item.config.getoption(f"gunyah_{name}")
@@ -43,6 +45,9 @@ def commands(item: pytest.Item, machines: list[MachineUnderTest]) -> Iterator[st
     for machine in machines:
         if (command := run_command(machine)) is not None:
             yield shlex.join(command)
+        is_idle = machine.last_outcome is not None and machine.last_outcome.exit_status == EXIT_IDLE
+        if is_idle and machine.config.path is not None:
+            yield f"gunyah-emu run {machine.origin} --trace run.jsonl; gunyah-emu why run.jsonl last"
 
 
 def run_command(machine: MachineUnderTest) -> list[str] | None:

@@ -47,6 +47,7 @@ pytest_plugins = (
     "gunyah_emu.testing.fixtures",
     "gunyah_emu.testing.machine_files",
     "gunyah_emu.testing.failure",
+    "gunyah_emu.testing.reports",
     "gunyah_emu.testing.golden_plugin",
 )
 

@@ -89,6 +89,9 @@ class RecordedMachine(Machine):
         if prepare is not None:
             prepare(self)
 
+    def __repr__(self) -> str:
+        return f"<machine of {', '.join(vm.name for vm in self.vms)}>"
+
     def twin(self) -> Self:
         """The machine as it was made, recording."""
         made = type(self)(

@@ -216,6 +216,22 @@ def test_junit_xml_has_instructions_and_seed(doorbells: pytest.Pytester):
     assert properties["gunyah_cpus"] == "cortex-a72"
 
 
+def test_a_failed_test_leaves_a_page_for_a_browser(doorbells: pytest.Pytester):
+    doorbells.makepyfile(
+        test_ring="""
+        def test_passes(machine): machine.expect_exit(0)
+        def test_fails(machine): machine.expect_exit(1)
+        """
+    )
+    lines = outcome(doorbells, "--gunyah-reports=pages", "--junit-xml=junit.xml", passed=1, failed=1)
+    assert [path.name for path in (doorbells.path / "pages").iterdir()] == ["test_ring.py-test_fails.html"]
+    assert "pages/test_ring.py-test_fails.html" in lines
+    assert "pages/test_ring.py-test_fails.html" in (doorbells.path / "junit.xml").read_text()
+    (doorbells.path / "file").touch()
+    lines = outcome(doorbells, "--gunyah-reports=file", passed=1, failed=1)
+    assert any(line.startswith("no page: ") for line in lines)
+
+
 def test_under_xdist_it_says_the_same(doorbells: pytest.Pytester):
     doorbells.makepyfile("def test(machine): machine.expect_exit()")
     result = doorbells.runpytest_subprocess("-p", "xdist", "-n", "2", "--junit-xml=junit.xml", "--gunyah-seeds=0,1")
