@@ -13,6 +13,20 @@
         b       \entry
         .endm
 
+        // For debuggers: where what was interrupted has its registers.  Its address is in ELR, not in x30, so the column of
+        // the return address is the PC's (32).
+        .cfi_sections .debug_frame
+        .macro describe_frame
+        .cfi_startproc
+        .cfi_signal_frame
+        .cfi_return_column 32
+        .cfi_def_cfa sp, FRAME_SIZE
+        .cfi_offset 32, FRAME_ELR - FRAME_SIZE
+        .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 29, 30
+        .cfi_offset \n, FRAME_X + 8 * \n - FRAME_SIZE
+        .endr
+        .endm
+
         .macro save_caller_saved
         stp     x2, x3, [sp, #FRAME_X + 8 * 2]
         stp     x4, x5, [sp, #FRAME_X + 8 * 4]
@@ -77,13 +91,16 @@ vectors:
 
         .type irq_entry, %function
 irq_entry:
+        describe_frame
         save_caller_saved
         bl      irq_dispatch
         restore_caller_saved_and_return
+        .cfi_endproc
         .size irq_entry, . - irq_entry
 
         .type exception_entry, %function
 exception_entry:
+        describe_frame
         save_caller_saved
         stp     x20, x21, [sp, #FRAME_X + 8 * 20]
         stp     x22, x23, [sp, #FRAME_X + 8 * 22]
@@ -102,4 +119,5 @@ exception_entry:
         ldp     x26, x27, [sp, #FRAME_X + 8 * 26]
         ldr     x28, [sp, #FRAME_X + 8 * 28]
         restore_caller_saved_and_return
+        .cfi_endproc
         .size exception_entry, . - exception_entry

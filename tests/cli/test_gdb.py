@@ -95,6 +95,9 @@ def test_from_the_receivers_handler_back_to_the_senders_hypercall_and_forward_ag
     expected = r"""Thread 2\.1 "receiver/0" hit Breakpoint 1, on_edge \(\) at .*receiver\.c:16
 .*#0  on_edge \(\) at .*receiver\.c:16
 #1  .* in irq_dispatch \(\) at .*
+#2  .* in irq_entry \(\) at .*
+#3  .* in irq_enable \(\) at .*
+#4  main \(\) at .*receiver\.c:36
 .*doorbell 1: flags 0x1, .* SPI 8 \(INTID 40\) of receiver, active edge
 .*\[Switching to inferior 1 .*
 Thread 1\.1 "sender/0" hit Breakpoint 2, .* in gunyah_doorbell_send \(\)
