@@ -20,10 +20,11 @@ except ImportError:
 
     raise UserError("the stepper's screen needs textual; install gunyah-emu[step], or use --batch") from None
 
+from gunyah_emu.debug.stepper.guard import safely
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.stepper import Stepper
 from gunyah_emu.debug.stepper.verbs import VERBS, Context, Verb, perform, split
-from gunyah_emu.debug.stepper.views import Views, safely
+from gunyah_emu.debug.stepper.views import Views
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gunyah_emu.abi.bitfields import Bitfield, Enumeration
 from gunyah_emu.abi.declare import DECLARATIONS, FIRST_IMMEDIATE, CapabilityType, Declaration
 from gunyah_emu.abi.errors import ARGUMENT_INVALID, error_name
+from gunyah_emu.cpu.registers import EL
 from gunyah_emu.debug.calls import SMCCC_BASE, call_number
 from gunyah_emu.debug.memory import read_virtual
 from gunyah_emu.hypervisor.object import OBJECT_TYPES, STATE_NAMES
@@ -98,7 +99,7 @@ def next_call(vcpu: VCpu) -> NextCall | None:
     registers = vcpu.vm.engine.registers(vcpu.index)
     word = read_virtual(vcpu, registers.pc, 4)
     instruction = call_at(int.from_bytes(word, "little")) if len(word) == 4 else None
-    if instruction is None:
+    if instruction is None or not registers.pstate & EL:  # at EL0 it is UNDEFINED
         return None
     x = [registers.x[n] for n in range(9)]
     conduit, immediate = instruction

@@ -16,6 +16,7 @@ from gunyah_emu.debug.points import Breakpoint, HaltKind, Watchpoint
 from gunyah_emu.debug.session import Session
 from gunyah_emu.debug.stepper import code, state
 from gunyah_emu.debug.stepper.answer import answer, where
+from gunyah_emu.debug.stepper.guard import decoded
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.next_call import next_call
 from gunyah_emu.debug.stepper.symbols import find_place
@@ -307,7 +308,7 @@ class Stepper:
         if self.focus is not None and self.focus.vm.vcpus.get(self.focus.index) is not self.focus:
             self.focus = self._any_vcpu()  # a guest had made it, and destroyed it
         self._note_registers()
-        return answer(self, halt, returned)
+        return decoded(lambda: answer(self, halt, returned))
 
     def _note_registers(self) -> None:
         """What views compare with."""

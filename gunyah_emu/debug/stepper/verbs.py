@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.debug.stepper.answer import where
+from gunyah_emu.debug.stepper.guard import decoded
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.stepper import integer
 from gunyah_emu.errors import UserError
@@ -83,7 +84,8 @@ def _filter(context: Context, words: Sequence[str]) -> list[Line]:
 def _view(name: str) -> Callable[[Context, Sequence[str]], list[Line]]:
     def show(context: Context, words: Sequence[str]) -> list[Line]:
         view: Callable[..., list[Line]] = getattr(context.views, name)
-        return view(*map(integer, words))
+        numbers = [integer(word) for word in words]
+        return decoded(lambda: view(*numbers))
 
     return show
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gunyah_emu.debug.points import Breakpoint
 from gunyah_emu.debug.stepper import code, state
+from gunyah_emu.debug.stepper.guard import safely
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.next_call import next_call
 from gunyah_emu.debug.stepper.symbols import find_place
@@ -24,16 +24,6 @@ MOST_BYTES = 4096
 
 TELLING = ("idle", "irq_blocked", "irq_acknowledged")
 """Kinds of events that a person means who only asks why: the last of these."""
-
-
-def safely(view: Callable[[], list[Line]]) -> list[Line]:
-    """A view, or the line that says why it cannot be shown: whatever a guest left there, the session goes on."""
-    try:
-        return view()
-    except UserError as error:
-        return [line((str(error), "dim"))]
-    except Exception as error:
-        return [line((f"cannot be shown: {type(error).__name__}: {error}", "bad"))]
 
 
 class Views:

@@ -177,6 +177,18 @@ def test_what_a_guest_left_undecodable_is_shown_all_the_same(play: Play) -> None
         assert any("nothing is mapped here" in line for line in out)
 
 
+def test_an_error_in_decoding_is_a_line_and_the_session_goes_on(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise IndexError("what a guest left")
+
+    monkeypatch.setattr("gunyah_emu.debug.stepper.code.disassemble", fail)
+    monkeypatch.setattr("gunyah_emu.debug.stepper.answer.next_call", fail)
+    printed = play("code", "step", "all", "registers", "step")
+    assert printed.count("cannot be shown: IndexError: what a guest left") == 4
+    monkeypatch.undo()
+    assert play("where")[-1].startswith("@2  ")
+
+
 @pytest.mark.parametrize(
     ("x0", "meaning"),
     [
