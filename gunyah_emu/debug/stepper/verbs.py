@@ -10,6 +10,7 @@ from gunyah_emu.debug.stepper.answer import where
 from gunyah_emu.debug.stepper.guard import decoded
 from gunyah_emu.debug.stepper.lines import Line, line
 from gunyah_emu.debug.stepper.stepper import integer
+from gunyah_emu.debug.stepper.views import MOST_BYTES
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,8 +66,19 @@ class Verb(NamedTuple):
         return least, None if "..." in self.arguments else len(words)
 
 
-def _number(words: Sequence[str], otherwise: int) -> int:
-    return integer(words[0]) if words else otherwise
+MOST = 1_000_000_000
+"""Instructions of a step, and a bound for every other number of things."""
+
+
+def _number(words: Sequence[str], otherwise: int, most: int = MOST) -> int:
+    """How many: the first word, if there is one.
+
+    Errors: UserError: it is no number from 1 to `most`.
+    """
+    value = integer(words[0]) if words else otherwise
+    if not 1 <= value <= most:
+        raise UserError(f"a number here must be from 1 to {most}, not {value}")
+    return value
 
 
 def _filter(context: Context, words: Sequence[str]) -> list[Line]:
@@ -84,7 +96,7 @@ def _filter(context: Context, words: Sequence[str]) -> list[Line]:
 def _view(name: str) -> Callable[[Context, Sequence[str]], list[Line]]:
     def show(context: Context, words: Sequence[str]) -> list[Line]:
         view: Callable[..., list[Line]] = getattr(context.views, name)
-        numbers = [integer(word) for word in words]
+        numbers = [_number([word], 1) for word in words]
         return decoded(lambda: view(*numbers))
 
     return show
@@ -95,11 +107,11 @@ def _look(context: Context, words: Sequence[str]) -> list[Line]:
 
 
 def _memory(context: Context, words: Sequence[str]) -> list[Line]:
-    return context.views.memory(words[0], _number(words[1:], 64))
+    return context.views.memory(words[0], _number(words[1:], 64, MOST_BYTES))
 
 
 def _watch(context: Context, words: Sequence[str]) -> list[Line]:
-    return context.stepper.add_watch(words[0], _number(words[1:], 8))
+    return context.stepper.add_watch(words[0], _number(words[1:], 8, MOST_BYTES))
 
 
 def _irq(context: Context, words: Sequence[str]) -> list[Line]:

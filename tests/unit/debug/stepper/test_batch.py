@@ -222,6 +222,9 @@ def test_a_capability_that_will_be_refused_is_told_before_the_call(play: Play, x
     [
         (["", "# nothing", "foo"], "script:3:1: there is no verb 'foo'; there are call, irq,"),
         (["step x"], "script:1:1: a number must be decimal or 0x..., not 'x'"),
+        (["step 0"], "script:1:1: a number here must be from 1 to 1000000000, not 0"),
+        (["watch main 99999999999999999999"], "a number here must be from 1 to 4096, not 99999999999999999999"),
+        (["events -1"], "a number here must be from 1 to 1000000000, not -1"),
         (["to"], "script:1:1: must be `to PLACE`; its arguments are ''"),
         (["to nowhere"], "an address, a symbol[+offset] or file:line; 'nowhere' is not in any VM"),
         (["to sender:on_edge"], "'on_edge' is not in VM 'sender'"),
