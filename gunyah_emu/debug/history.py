@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from gunyah_emu.debug.slices import Names
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.snapshot import Snapshot
-    from gunyah_emu.machine.vm import VCpu
 
 INTERVAL = 20_000_000
 """Instructions between two states at first: some tens of milliseconds of execution."""
@@ -27,7 +27,7 @@ class State(NamedTuple):
     """
 
     snapshot: Snapshot
-    only: frozenset[VCpu] | None
+    only: Names | None
     is_new: bool
 
     @property
@@ -50,7 +50,7 @@ class History:
         self._interval = INTERVAL
         self.states: list[State] = []
 
-    def add(self, only: frozenset[VCpu] | None, *, is_new: bool = False) -> None:
+    def add(self, only: Names | None, *, is_new: bool = False) -> None:
         """Remember the machine as it is now, behind what has been remembered of this position."""
         now = self._machine.clock.instructions
         place = next((n for n, state in enumerate(self.states) if state.position > now), len(self.states))

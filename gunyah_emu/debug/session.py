@@ -24,7 +24,7 @@ from gunyah_emu.debug.points import (
     Watchpoint,
 )
 from gunyah_emu.debug.sights import Sights
-from gunyah_emu.debug.slices import Slices
+from gunyah_emu.debug.slices import Names, Slices, is_among, names_of
 from gunyah_emu.events import MemorySink
 from gunyah_emu.machine.scheduler import NEVER, Reason
 
@@ -114,14 +114,14 @@ class Session:
     def resume(
         self,
         *,
-        only: Collection[VCpu] | None = None,
+        only: Collection[VCpu | VirtualMachine] | None = None,
         limit: int | None = None,
         interrupted: Interrupted | None = None,
     ) -> Halt:
         """Run until something halts it.
 
         Arguments:
-            only: the vCPUs that may run; None: all.
+            only: the vCPUs that may run, or VMs for all of theirs; None: everybody.
             limit: a position at which to halt in any case.
             interrupted: asked again and again; halts when it says so.
         """
@@ -133,7 +133,7 @@ class Session:
         vcpu: VCpu,
         count: int = 1,
         *,
-        only: Collection[VCpu] | None = None,
+        only: Collection[VCpu | VirtualMachine] | None = None,
         interrupted: Interrupted | None = None,
     ) -> Halt:
         """Run until a vCPU has executed `count` more instructions, and others what their turns were meanwhile."""
@@ -141,9 +141,9 @@ class Session:
         self.slices.count(vcpu, count)
         return self._run(NEVER)
 
-    def _prepare(self, only: Collection[VCpu] | None, interrupted: Interrupted | None) -> None:
+    def _prepare(self, only: Collection[VCpu | VirtualMachine] | None, interrupted: Interrupted | None) -> None:
         """Before it moves: what a person changed begins a new future."""
-        chosen = None if only is None or set(only) >= self._running() else frozenset(only)
+        chosen = self._chosen(only)
         scheduler = self.machine.scheduler
         if chosen != self.slices.only:
             self.slices.only = chosen
@@ -151,7 +151,7 @@ class Session:
         if self._is_changed:
             self._begin_future()
         halted = scheduler.halted
-        if halted is not None and chosen is not None and halted.vcpu not in chosen:
+        if halted is not None and chosen is not None and not is_among(halted.vcpu, chosen):
             scheduler.ready.appendleft(halted.vcpu)
             scheduler.halted = None
         self._interrupted = interrupted
@@ -160,8 +160,13 @@ class Session:
         self.slices.forget_counts()
         self.slices.passing = self.current
 
-    def _running(self) -> set[VCpu]:
-        return {vcpu for vm in self.machine.vms for vcpu in vm.vcpus.values() if vcpu.on}
+    def _chosen(self, only: Collection[VCpu | VirtualMachine] | None) -> Names | None:
+        """Who may run; None: everybody who is on."""
+        if only is None:
+            return None
+        chosen = names_of(only)
+        running = (vcpu for vm in self.machine.vms for vcpu in vm.vcpus.values() if vcpu.on)
+        return None if all(is_among(vcpu, chosen) for vcpu in running) else chosen
 
     def _begin_future(self) -> None:
         self.history.cut()

@@ -13,13 +13,30 @@ from gunyah_emu.machine.scheduler import NEVER
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from gunyah_emu.cpu import Engine
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VCpu, VirtualMachine
 
 NOTHING: Final = Wanted()
+EVERY: Final = -1
+"""All vCPUs of a VM, also those that are not on yet."""
+
+Names = frozenset[tuple[str, int]]
+"""vCPUs by VM and index: what is powered on again after time went back is another object."""
+
+
+def names_of(chosen: Collection[VCpu | VirtualMachine]) -> Names:
+    """Some vCPUs, and all those of some VMs, by name."""
+    from gunyah_emu.machine.vm import VCpu
+
+    return frozenset((each.vm.name, each.index) if isinstance(each, VCpu) else (each.name, EVERY) for each in chosen)
+
+
+def is_among(vcpu: VCpu, names: Names) -> bool:
+    """Whether a vCPU is one of those."""
+    return (vcpu.vm.name, vcpu.index) in names or (vcpu.vm.name, EVERY) in names
 
 
 class Slices:
@@ -44,7 +61,7 @@ class Slices:
         self._single: VCpu | None = None
         self._counts: dict[VCpu, int] = {}
         self.halt_at = NEVER
-        self.only: frozenset[VCpu] | None = None
+        self.only: Names | None = None
         self.quiet = False
         self.log: list[tuple[VCpu, int, int]] | None = None
         self.passing: VCpu | None = None
@@ -86,7 +103,7 @@ class Slices:
         """The vCPU that runs next, of those that may."""
         if self.only is None:
             return self._machine.chooser.next_vcpu(ready)
-        chosen = next((vcpu for vcpu in ready if vcpu in self.only), None)
+        chosen = next((vcpu for vcpu in ready if is_among(vcpu, self.only)), None)
         if chosen is not None:
             ready.remove(chosen)
         return chosen

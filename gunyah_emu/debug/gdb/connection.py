@@ -77,8 +77,8 @@ class Connection:
 
     def interrupted(self) -> bool:
         """Whether the client wants the machine back; asked while it runs.  Gone when the client is."""
-        while select((self.socket,), (), (), 0)[0]:
-            self.receive()
+        if select((self.socket,), (), (), 0)[0]:
+            self.receive()  # once: a client that never stops sending does not stop the machine either
             if len(self._waiting) > MOST_WAITING:
                 raise Gone
         for item in self._waiting:

@@ -32,8 +32,11 @@ KINDS: Final = (
 )
 """By n.  Software and hardware breakpoints are alike here."""
 
-LIMIT: Final = 10_000
+LIMIT: Final = 1000
 """Points of one client."""
+
+LARGEST: Final = 1 << 16
+"""Bytes of one watchpoint: each of its pages is looked up whenever the machine moves."""
 
 
 class Point(NamedTuple):

@@ -231,6 +231,19 @@ def test_what_is_held_back_stands_still(session):
     assert session.machine.vm("receiver").console.text
 
 
+def test_a_vm_that_alone_may_run_powers_on_its_further_vcpus(tmp_path):
+    vms = ("smp", 4), ("hello", 1)
+    text = "".join(
+        f'[[vm]]\nname = "{name}"\nimage = "{GUESTS}/{name}/{name}.elf"\nvcpus = {count}\n' for name, count in vms
+    )
+    (tmp_path / "two.toml").write_text(text)
+    with Machine.from_toml(tmp_path / "two.toml") as machine:
+        smp, hello = machine.vms
+        Session(machine).resume(only=[smp], limit=3_000_000)
+        assert "counted to 4000" in smp.console.text
+        assert not hello.console.text
+
+
 def test_a_written_register_begins_a_new_future_and_leaves_the_past(session):
     session.go(MIDDLE)
     was = here(session)

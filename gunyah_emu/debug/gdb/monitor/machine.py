@@ -33,7 +33,7 @@ def gic(stub: Stub, given: list[str]) -> Iterator[str]:
         yield f"  {register.name:16} {'undefined now' if value is None else f'{value:#x}'}"
     rows = [("INTID", "priority", "route", "now", "not signalled because")]
     for state in inventory.interrupts(controller, index):
-        because = "; ".join(reason.value for reason in state.why_not)
+        because = "; ".join(reason.value for reason in state.why_not) if state.pending else ""
         route = "none" if state.route < 0 else str(state.route)
         rows.append((str(state.intid), f"{state.priority:#04x}", route, condition(state), because))
     yield from table(rows)

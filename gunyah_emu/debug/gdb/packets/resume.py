@@ -15,7 +15,7 @@ from gunyah_emu.debug.points import HaltKind
 if TYPE_CHECKING:
     from gunyah_emu.debug.gdb.stub import Stub
     from gunyah_emu.debug.points import Halt
-    from gunyah_emu.machine.vm import VCpu
+    from gunyah_emu.machine.vm import VCpu, VirtualMachine
 
 CONTINUE, STEP, RANGE = b"c", b"s", b"r"
 WITH_SIGNAL: Final = {b"C": CONTINUE, b"S": STEP}
@@ -90,12 +90,18 @@ def resume(stub: Stub, actions: list[Action]) -> bytes:
     return stub.stops.report(_step(stub, chosen, assigned))
 
 
-def _only(stub: Stub, assigned: dict[VCpu, Action]) -> list[VCpu] | None:
-    """The threads that may run; None for all.  Those of a process that was let go run with any other."""
-    free = [vcpu for vm in stub.machine.vms if vm.name in stub.processes.detached for vcpu in vm.vcpus.values()]
-    running = [*assigned, *free]
-    standing = {vcpu for vm in stub.machine.vms for vcpu in vm.vcpus.values()}.difference(running)
-    return running if standing else None
+def _only(stub: Stub, assigned: dict[VCpu, Action]) -> list[VCpu | VirtualMachine] | None:
+    """Who may run; None for everybody.
+
+    A VM of whose threads none stands may run as a whole, with those that it will power on; so may one that was let go.
+    """
+    whole = [
+        vm for vm in stub.machine.vms
+        if vm.name in stub.processes.detached or all(vcpu in assigned for vcpu in vm.vcpus.values())
+    ]  # fmt: skip
+    if len(whole) == len(stub.machine.vms):
+        return None
+    return [*whole, *(vcpu for vcpu in assigned if vcpu.vm not in whole)]
 
 
 def _step(stub: Stub, vcpu: VCpu, assigned: dict[VCpu, Action]) -> Halt:

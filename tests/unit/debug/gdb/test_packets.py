@@ -10,6 +10,7 @@ import pytest
 
 from gunyah_emu.debug.gdb.packets.resume import VERBS
 from gunyah_emu.debug.gdb.packets.transfers import DOCUMENTS
+from gunyah_emu.debug.gdb.points import LIMIT
 from gunyah_emu.debug.gdb.registers import ACKNOWLEDGE, NUMBERS, REGISTERS, TOGETHER, target_description
 from gunyah_emu.debug.gdb.table import TABLE
 from gunyah_emu.debug.points import Halt, HaltKind
@@ -124,6 +125,14 @@ def test_points_belong_to_the_vm_of_the_chosen_thread(client) -> None:
     assert client.session.asked == [("remove",)] * 2
 
 
+def test_what_takes_too_much_of_the_host_is_refused(client) -> None:
+    assert client.ask("Z2,0,10001") == "E.a watchpoint must be of 1 to 65536 bytes, not 65537"
+    for number in range(LIMIT):
+        assert client.ask(f"Z0,{number * 4:x},4") == "OK"
+    assert client.ask("Z0,fff0,4") == "E.there are 1000 points already"
+    assert client.ask("Z0,0,4") == "OK"
+
+
 def test_calls_are_caught_by_the_numbers_of_the_names_file(client) -> None:
     for packet in ("QCatchSyscalls:1", "QCatchSyscalls:1;6012;7002", "QCatchSyscalls:0"):
         assert client.ask(packet) == "OK"
@@ -177,7 +186,7 @@ def test_continuing_everything_holds_nobody_back(client) -> None:
 def test_threads_without_an_action_stand(client) -> None:
     client.ask("vCont;c:p1.-1")
     client.ask("vCont;c:p2.1")
-    assert client.session.asked == [("resume", [client.sender]), ("resume", [client.receiver])]
+    assert client.session.asked == [("resume", [client.sender.vm]), ("resume", [client.receiver.vm])]
 
 
 def test_the_first_action_that_names_a_thread_is_its_own(client) -> None:
@@ -188,7 +197,7 @@ def test_the_first_action_that_names_a_thread_is_its_own(client) -> None:
 def test_stepping_alone_holds_the_others_back_only_where_they_would_run(client) -> None:
     client.ask("vCont;s:p1.1")  # it executes the next instruction in any case
     client.ask("vCont;s:p2.1")
-    assert client.session.asked == [("step", client.sender, None), ("step", client.receiver, [client.receiver])]
+    assert client.session.asked == [("step", client.sender, None), ("step", client.receiver, [client.receiver.vm])]
 
 
 def test_a_range_is_stepped_until_it_is_left(client) -> None:
@@ -333,7 +342,7 @@ def test_letting_go_of_every_process_lets_the_machine_run(client) -> None:
 def test_killing_a_process_holds_it_for_ever(client) -> None:
     assert client.ask("vKill;2") == "OK"
     client.ask("vCont;c")
-    assert client.session.asked == [("resume", [client.sender])]
+    assert client.session.asked == [("resume", [client.sender.vm])]
     assert not client.stub.is_over
     assert client.ask("vKill;1") == "OK"
     assert client.stub.is_over
