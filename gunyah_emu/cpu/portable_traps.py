@@ -180,9 +180,9 @@ class PortableTraps(PortableDebug):
         pc = uc.read(u.REG_PC)
         el = uc.read(u.REG_PSTATE) >> 2 & 3
         if kind in _MEM_FETCHES:
+            self.handler.on_unmapped(vcpu, ipa, "fetch", pc)  # told before it is charged, as the fast way does
             self._block_end = 0
             self._settle(0)
-            self.handler.on_unmapped(vcpu, ipa, "fetch", pc)
             self._load(vcpu)
             self._deliver(pc, e.EC_INSTRUCTION_ABORT + (1 if el else 0) << 26 | e.IL | e.SYNC_EXTERNAL, pc)
             return

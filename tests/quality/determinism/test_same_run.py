@@ -44,7 +44,7 @@ def test_in_two_processes(name, way, tmp_path):
     assert first == second
 
 
-@pytest.mark.parametrize("name", SEVERAL_VCPUS)
+@pytest.mark.parametrize("name", [*SEVERAL_VCPUS, "bad_jump", "root_proxy"])
 def test_both_ways_are_one_run(name):
     assert digest_in_this_process(name, "auto") == digest_in_this_process(name, "portable")
 
