@@ -65,7 +65,7 @@ FAULT = Table(
     Key(
         "address",
         Address((1 << 64) - 1, multiple_of=1),
-        "`error`: only the HVC or SMC instruction at this virtual address.",
+        "`error`: only calls from this virtual address: of the HVC or SMC, or of the BL to the function that it is in.",
         default=None,
         default_text="wherever it is called from",
     ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gunyah_emu.machine.machine import Machine
     from gunyah_emu.machine.vm import VCpu
 
-INSTRUCTION = 4
+INSTRUCTION, LINK = 4, 30
 GICD_ISPENDR = 0x200
 PUSH = 1 << 0  # of msgqueue_send's flags
 
@@ -140,7 +140,10 @@ class Faults:
     def _means(config: FaultConfig, vcpu: VCpu) -> bool:
         if config.vm is not None and config.vm != vcpu.vm.name:
             return False
-        return config.address is None or config.address == vcpu.vm.engine.registers(vcpu.index).pc - INSTRUCTION
+        if config.address is None:
+            return True
+        registers = vcpu.vm.engine.registers(vcpu.index)
+        return config.address + INSTRUCTION in (registers.pc, registers.x[LINK])
 
     # ------------------------------------------------------------------ messages
 
