@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine
+from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, vm_keys
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.cli.run import load, report
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve GDB until it ends the machine, or lets go of it and it ends."""
-    with load(arguments.images, seed=arguments.seed, way=arguments.way) as machine:
+    with load(arguments.images, seed=arguments.seed, way=arguments.way, keys=vm_keys(arguments)) as machine:
         from gunyah_emu.debug.consoles import FirstTime
 
         printer = ConsolePrinter([vm.name for vm in machine.vms])

@@ -12,4 +12,5 @@ FOLDER: Final = Path(__file__).resolve().parent / "client"
 
 def command_line(host: str, port: int) -> str:
     """How to start GDB and connect it."""
-    return f"gdb-multiarch -x {quote(str(FOLDER / 'gunyah-gdb.py'))} -ex 'gunyah {host}:{port}'"
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"gdb-multiarch -x {quote(str(FOLDER / 'gunyah-gdb.py'))} -ex 'gunyah {where}'"
