@@ -47,7 +47,12 @@ KINDS = _table(
         "A guest asks the hypervisor, by either encoding.  `objects`: what its capabilities name; `pc`: of the HVC or "
         "SMC; `lr`: X30 then.",
     ),
-    EventKind("hypercall_return", ("call", "results"), "its hypercall", "The hypervisor answers: x0 and the outputs."),
+    EventKind(
+        "hypercall_return",
+        ("call", "results"),
+        "its hypercall",
+        "The hypervisor answers: x0 and the outputs.  Null: the caller is blocked; a second one comes with the answer.",
+    ),
     EventKind("service", ("function", "arguments", "pc", "lr"), "none", "A guest calls SMCCC, PSCI or TRNG."),
     EventKind("service_return", ("function", "results"), "its service", "It answers: x0..x3."),
     EventKind(

@@ -36,6 +36,7 @@ CALLS = OPENERS - {"irq_acknowledged"}
 """A vCPU is in one of these at a time."""
 
 STATES = {"vcpu_on": "running", "wake": "running", "wait": "waiting", "vcpu_off": None, "exit": None}
+BLOCKED = "blocked in a call"
 ENDS_ALL = frozenset({"vcpu_off", "exit"})
 
 
@@ -165,7 +166,7 @@ class PerfettoSink:
         elif event.kind in ENDS_ALL:
             self._vm(event.vm)
             lanes = list(self._lanes[event.vm].values())
-        if event.vcpu >= 0 and event.kind in CLOSERS and self._end(lanes[0], event):
+        if event.vcpu >= 0 and event.kind in CLOSERS and self._close_slice(lanes[0], event):
             return
         if event.kind in OPENERS and lanes:
             self._begin(lanes[0], event)
@@ -173,7 +174,7 @@ class PerfettoSink:
             self._instant(event, lanes)
         if event.kind in STATES:
             for lane in lanes:
-                self._state(lane, STATES[event.kind], event)
+                self._state(lane, STATES[event.kind], event.time, event.cause if event.kind == "wake" else 0)
         if event.kind in ENDS_ALL:
             for lane in lanes:
                 self._cut(lane, 0)
@@ -209,6 +210,15 @@ class PerfettoSink:
         self._arrows(event, begun)
         lane.open.append(opened)
 
+    def _close_slice(self, lane: Lane, event: Event) -> bool:
+        """Take an event that ends something; False when what it ends is not there."""
+        if event.fields[-1] is None:  # no answer yet
+            self._state(lane, BLOCKED, event.time)
+            return True
+        if lane.running == BLOCKED and event.kind != "irq_ended":
+            self._state(lane, "running", event.time)
+        return self._end(lane, event)
+
     def _end(self, lane: Lane, event: Event) -> bool:
         """End the slice that the event's cause began; False when there is none."""
         depth = next((n for n, opened in enumerate(lane.open) if opened.seq == event.cause), None)
@@ -225,6 +235,8 @@ class PerfettoSink:
 
     def _leave_call(self, lane: Lane) -> None:
         """The vCPU does something else: a call that did not return is over."""
+        if lane.running == BLOCKED:
+            self._state(lane, "running", self._time)
         if lane.open and lane.open[-1].is_call:
             self._cut(lane, len(lane.open) - 1)
 
@@ -245,15 +257,15 @@ class PerfettoSink:
         self._describe(event, instant)
         self._arrows(event, instant)
 
-    def _state(self, lane: Lane, state: str | None, event: Event) -> None:
+    def _state(self, lane: Lane, state: str | None, time: int, cause: int = 0) -> None:
         if lane.running is not None:
-            self._emit(lane.state, TrackEvent.TYPE_SLICE_END, event.time)
+            self._emit(lane.state, TrackEvent.TYPE_SLICE_END, time)
         if state is not None:
-            begun = self._emit(lane.state, TrackEvent.TYPE_SLICE_BEGIN, event.time, state)
-            if event.kind == "wake" and event.cause:
+            begun = self._emit(lane.state, TrackEvent.TYPE_SLICE_BEGIN, time, state)
+            if cause:
                 annotation = begun.debug_annotations.add()
                 annotation.name = "cause"
-                annotation.int_value = event.cause
+                annotation.int_value = cause
         lane.running = state
 
     def mark(self) -> object:

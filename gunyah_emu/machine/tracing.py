@@ -77,6 +77,8 @@ class Tracing:
         self._beginning: tuple[Event, ...] = ()
         self._call = 0
         self._service = ""
+        #: by vCPU that is blocked in a call: the kind of the answer, the call's name, its event
+        self._unanswered: dict[VCpu, tuple[str, str, int]] = {}
         #: what a send is to, until it has asserted something
         self._silent: HypervisorObject | None = None
         #: what was being carried out when something was asserted
@@ -183,6 +185,8 @@ class Tracing:
             source = receiver_source(target)
             if source is not None:
                 self._blocked.tell_silence(source, self._call, self._place(caller))
+        if results is None:
+            self._unanswered[self._caller(caller)] = "hypercall_return", declaration.name, self._call
         answer = None if results is None else list(results)
         self._recorder.emit("hypercall_return", *self._place(caller), (declaration.name, answer), self._call)
         self._recorder.cause = 0
@@ -199,10 +203,19 @@ class Tracing:
     def service_returned(self, caller: Thread, results: list[int] | None) -> None:
         """The machine says that the call behind `hvc #0` or `smc #0` is done; None: it does not return now."""
         if self._service:
-            if results is not None:
+            if results is None:
+                self._unanswered[self._caller(caller)] = "service_return", self._service, self._call
+            else:
                 self._recorder.emit("service_return", *self._place(caller), (self._service, results), self._call)
             self._service = ""
         self._recorder.cause = 0
+
+    def completed(self, vcpu: VCpu, results: tuple[int, ...]) -> None:
+        """The machine says that a call which blocked its vCPU is answered."""
+        unanswered = self._unanswered.pop(vcpu, None)
+        if unanswered is not None:
+            kind, name, call = unanswered
+            self._recorder.emit(kind, vcpu.vm.name, vcpu.index, (name, list(results)), call)
 
     def asserted(self, source: VirqSource, level: bool) -> None:
         """An object asserts its vIRQ; that it becomes pending is caused by this."""
@@ -252,6 +265,7 @@ class Tracing:
 
     def stopped(self, vcpu: VCpu) -> None:
         """A vCPU went off."""
+        self._unanswered.pop(vcpu, None)
         self._recorder.emit("vcpu_off", vcpu.vm.name, vcpu.index, ())
 
     def wait(self, vcpu: VCpu, at: int | None) -> None:
@@ -281,6 +295,8 @@ class Tracing:
     def exit(self, vm: VirtualMachine, status: int, reason: str) -> None:
         """A VM ended."""
         self._consoles[vm].flush()
+        for vcpu in vm.vcpus.values():
+            self._unanswered.pop(vcpu, None)
         self._recorder.emit("exit", vm.name, -1, (status, reason))
 
 

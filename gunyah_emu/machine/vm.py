@@ -94,6 +94,8 @@ class VCpu:
                 x[number] = value
         else:
             self.vm.engine.complete(self.index, results)
+        if (tracing := self.vm.machine.tracing) is not None:
+            tracing.completed(self, results)
         self.blocked = self.by_smccc = False
         scheduler = self.vm.machine.scheduler
         if scheduler.current is not self and not self.thread.blocks:

@@ -132,7 +132,13 @@ class Lanes {
       const left = Math.max(view.x(from), GUTTER), right = Math.min(view.x(to), view.width);
       if (right - drawn < 0.7) continue; // what is narrower than a pixel is drawn with what comes next
       const start = Math.max(left, drawn);
-      if (state === WAITING) {
+      if (state === BLOCKED) {
+        context.fillStyle = colour.call;
+        context.globalAlpha = 0.18;
+        context.fillRect(start, lane.y + 3, right - start, LANE - 8);
+        context.globalAlpha = 1;
+        context.fillRect(start, y - 1, right - start, 1);
+      } else if (state === WAITING) {
         context.fillStyle = this.waiting();
         context.fillRect(start, lane.y + 3, right - start, LANE - 8);
       } else {

@@ -18,7 +18,7 @@ function lowerBound(array, value, get = (x) => x) {
 }
 
 const ROW_CALL = 0, ROW_IRQ = 1, ROW_STATE = 2;
-const RUNNING = 1, WAITING = 2;
+const RUNNING = 1, WAITING = 2, BLOCKED = 3;
 const STATES = new Set(["vcpu_on", "vcpu_off", "wait", "wake"]);
 const PROBLEMS = new Set(["unknown", "exception_loop", "idle"]);
 
@@ -49,6 +49,7 @@ class Model {
     }
     data.seq = data.time = data.vm = data.vcpu = data.what = data.cause = null;
     this.closes = this.kinds.map((kind) => this.kinds.findIndex((other) => other.name === kind.closes));
+    this.isOpener = this.kinds.map((_, kind) => this.closes.includes(kind));
     this.row = this.kinds.map(({ name }) => (STATES.has(name) ? ROW_STATE : name.startsWith("irq_") ? ROW_IRQ : ROW_CALL));
     this.isProblem = this.kinds.map(({ name }) => PROBLEMS.has(name));
     this.indexEffects();
@@ -82,9 +83,10 @@ class Model {
     return this.effectList.subarray(this.effectStarts[i], this.effectStarts[i + 1]);
   }
 
-  // The event that ends what this one began; -1 where none does.
+  // The event that ends what this one began; -1 where none does.  Of two, the first says that the caller is blocked.
   closer(i) {
-    for (const effect of this.effects(i)) if (this.closes[this.kind[effect]] === this.kind[i]) return effect;
+    const effects = this.effects(i);
+    for (let at = effects.length - 1; at >= 0; at--) if (this.closes[this.kind[effects[at]]] === this.kind[i]) return effects[at];
     return -1;
   }
 
@@ -137,7 +139,12 @@ class Model {
       if (name === "wait") change(i, WAITING);
       else if (name === "wake" || name === "vcpu_on") change(i, RUNNING);
       else if (name === "vcpu_off") change(i, 0);
-      else if (name === "irq_acknowledged") {
+      else if (name !== "irq_acknowledged") {
+        const closer = this.isOpener[this.kind[i]] ? this.closer(i) : -1;
+        if (closer < 0 || this.time[closer] === this.time[i]) continue; // else its vCPU was blocked until then
+        change(i, BLOCKED);
+        change(closer, RUNNING);
+      } else {
         const closer = this.closer(i);
         active = active.filter((last) => last > i);
         lane.handlers.push([i, closer < 0 ? Math.max(end, i) : closer, Math.min(active.length, 3)]);

@@ -154,6 +154,22 @@ def test_a_call_that_never_returns_ends_where_the_vcpu_does_something_else(tmp_p
     assert found == [("CPU_SUSPEND", 10, 20, 0), ("vcpu_run", 20, 25, 0), ("SYSTEM_OFF", 30, 30, 0)]
 
 
+def test_a_call_that_blocks_its_caller_lasts_until_it_is_answered(tmp_path):
+    slices = written(
+        tmp_path,
+        Event(1, 0, "a", 0, "vcpu_on", 0, (0, 0)),
+        Event(2, 20, "a", 0, "hypercall", 0, ("vcpu_run", {}, {}, 0, 0)),
+        Event(3, 20, "a", 0, "hypercall_return", 2, ("vcpu_run", None)),
+        Event(4, 90, "a", 0, "hypercall_return", 2, ("vcpu_run", [0, 5])),
+        Event(5, 95, "a", 0, "vcpu_off", 0, ()),
+    )
+    assert [(one.name, one.begin, one.end) for one in slices if one.track == "a/vCPU 0/vCPU 0 state"] == [
+        ("running", 0, 20), ("blocked in a call", 20, 90), ("running", 90, 95),
+    ]  # fmt: skip
+    call = next(one for one in slices if one.name == "vcpu_run")
+    assert (call.begin, call.end, call.arguments["x1"]) == (20, 90, 5)
+
+
 def test_an_end_without_a_beginning_is_shown_and_breaks_nothing(tmp_path):
     """A trace that begins in the middle of a run."""
     slices = written(tmp_path, Event(7, 10, "a", 0, "irq_ended", 3, (40,)), Event(8, 10, "a", 0, "wake", 0, ()))
