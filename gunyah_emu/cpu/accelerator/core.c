@@ -346,6 +346,7 @@ static void Core_dealloc(Core *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    forget_blocks(self); /* an engine that nobody closed: what comes to its place in memory must not find itself listed */
     Core_clear(self);
     drop_windows(self);
     drop_coverage(self);
