@@ -185,6 +185,17 @@ def test_a_watchpoint_halts_where_the_value_changes_both_ways(debug) -> None:
     assert back < there == again
 
 
+def test_a_watchpoint_is_found_backwards_by_a_vcpu_that_is_powered_on_meanwhile(debug) -> None:
+    output = debug("smp/machine.toml").gdb(
+        "break secondary", "continue", "continue", "delete", "watch *(long*)&total", "continue", "continue",
+        "reverse-continue", "info threads",
+    )  # fmt: skip
+    assert re.findall(r"Old value = (\d+)\nNew value = (\d+)", output) == [
+        ("2000", "2001"), ("2001", "2002"), ("2002", "2001"),
+    ], output  # fmt: skip
+    assert output.count('"smp/2" hit Hardware watchpoint 2') == 3
+
+
 def test_single_steps_go_both_ways_and_count_instructions(debug) -> None:
     output = debug("doorbell_irq/machine.toml").gdb(
         "stepi", "monitor position", "stepi 5", "monitor position", "reverse-stepi 4", "monitor position",
