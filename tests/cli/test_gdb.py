@@ -238,6 +238,17 @@ def test_threads_run_alone_while_the_scheduler_is_locked(debug) -> None:
     assert after == before + 2
 
 
+def test_a_vm_that_a_root_guest_makes_is_an_inferior_while_it_lives(debug) -> None:
+    output = debug("root_vm/machine.toml").gdb(
+        "catch syscall vcpu_poweron", "continue", "continue", "info inferiors", "inferior 2", "print $VBAR_EL1",
+        "x/i $pc", "stepi", "inferior 1", "delete", "continue",
+    )  # fmt: skip
+    assert re.search(r"^\*? +2 +process 2 ", output, re.MULTILINE), output
+    assert "$1 = 0" in output
+    assert re.search(r"=> 0x40100000:\tmsr\tdaifset, #0xf", output)
+    assert "The machine has ended: root with status 0." in output
+
+
 def test_the_monitor_answers_why(debug) -> None:
     output = debug("bad_lost_wakeup/machine.toml").gdb(
         "continue", "monitor why doorbell 1", "monitor trace last 2", "monitor nonsense"
