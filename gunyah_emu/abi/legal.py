@@ -19,6 +19,7 @@ CAPABILITY_ERRORS: Final = (
     "CSPACE_CAP_REVOKED",
     "CSPACE_WRONG_OBJECT_TYPE",
     "CSPACE_INSUFFICIENT_RIGHTS",
+    "OBJECT_STATE",
 )
 """What the look-up of a capability may answer."""
 

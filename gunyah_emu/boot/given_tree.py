@@ -1,10 +1,7 @@
 """A device tree that the user gives, amended by what only the machine knows: memory, command line, RAM disk, Gunyah.
 
-Everything else stays as it was given: a board's own nodes are the reason to give one.  Only what QEMU's virt has and is
-known not to be here is disabled, so that a tree that QEMU dumped makes no kernel touch it.
-
-The tree is decoded here and written anew.  Editing it in place by libfdt was rejected: damaged trees crash it, even
-those that it has checked.
+Everything else stays as it was given: a board's own nodes are the reason to give one.  The tree is decoded here and
+written anew.  Editing it in place by libfdt was rejected: damaged trees crash it, even those that it has checked.
 
 Source: Devicetree Specification 0.4, chapter 5 (flattened format).
 """
@@ -27,11 +24,6 @@ MAGIC, VERSION = 0xD00DFEED, 17
 BEGIN_NODE, END_NODE, PROPERTY, NOP, END = 1, 2, 3, 4, 9
 DEEPEST = 64
 TWO = bytes((0, 0, 0, 2))
-FLASH = b"cfi-flash"
-ABSENT = frozenset(
-    (b"arm,pl061", b"qemu,fw-cfg-mmio", b"pci-host-ecam-generic", b"arm,gic-v3-its", b"arm,smmu-v3", FLASH)
-)
-"""What nodes of a tree for QEMU's virt are compatible with that no VM has; the flash is in some."""
 
 
 class Node:
@@ -64,7 +56,6 @@ def amend(data: bytes, description: Description, path: str, room: int) -> bytes:
         if value != TWO:
             found = "absent" if value is None else int.from_bytes(value, "big")
             raise UserError(f"{name} of the root must be 2; it is {found}", path=path)
-    absent = ABSENT - {FLASH} if description.has_flash else ABSENT
     tree = Writer(reader.reserved())
     tree.begin(root.name)
     for name, value in root.properties.items():
@@ -74,7 +65,7 @@ def amend(data: bytes, description: Description, path: str, room: int) -> bytes:
         if child.name == "chosen":
             chosen = child
         elif child.name != "hypervisor" and child.properties.get("device_type") != b"memory\0":
-            write(tree, child, absent)
+            write(tree, child)
     write(tree, with_choices(chosen, description.chosen))
     write_memory(tree, description)
     if description.hypervisor is not None:
@@ -97,15 +88,13 @@ def with_choices(node: Node, chosen: Chosen) -> Node:
     return node
 
 
-def write(tree: Writer, node: Node, absent: frozenset[bytes] = frozenset()) -> None:
-    """Writes a node and those in it; what is compatible with something absent is disabled."""
+def write(tree: Writer, node: Node) -> None:
+    """Writes a node and those in it."""
     tree.begin(node.name)
-    if not absent.isdisjoint(node.properties.get("compatible", b"").split(b"\0")):
-        node.properties["status"] = b"disabled\0"
     for name, value in node.properties.items():
         tree.property(name, value)
     for child in node.children:
-        write(tree, child, absent)
+        write(tree, child)
     tree.end()
 
 

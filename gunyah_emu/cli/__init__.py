@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "why": "what led to an event of a trace, what came of it, and why an interrupt did not arrive",
     "trace": "what is different between two traces, and how it came about",
     "report": "make a page with timeline, consoles and events of a trace",
+    "campaign": "run a machine with many seeds, quanta and CPU models, and say what that changes",
+    "coverage": "add coverage files of runs, and say what they hold",
     "faults": "let every hypercall of a machine fail in every way it may, and say what came of it",
     "hypercalls": "the table of hypercalls, from their declarations",
     "conformance": "replay sequences recorded on the real hypervisor; status 1 when anything differs",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from gunyah_emu.cli.arguments import EXIT_STATUSES, add_machine, count, seconds, vm_keys
+from gunyah_emu.cli.covering import Covering
+from gunyah_emu.cli.covering import add_arguments as add_covering
 from gunyah_emu.cli.output import ConsolePrinter
 from gunyah_emu.cli.recording import Recording
 from gunyah_emu.cli.recording import add_arguments as add_recording
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run, what to keep of it, when to stop, and who takes part."""
     add_machine(parser)
     add_recording(parser)
+    add_covering(parser)
     parser.add_argument(
         "--max-instructions", type=count, metavar="N", help="stop after N instructions of all vCPUs together"
     )
@@ -124,6 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         if machine.way == "auto" and engine.way == "portable" and sys.stderr.isatty():
             print(f"gunyah-emu: some fifty times slower than it could be: {engine.why}", file=sys.stderr)
         recording.attach(machine)
+        covering = Covering(arguments, machine)
         try:
             outcome = _run_as_asked(machine, arguments)
         except BaseException as error:
@@ -131,6 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         recording.ended(outcome)
         report(outcome)  # now: what follows can fail
+        covering.write()
         if arguments.snapshot is not None:
             machine.snapshot().save(arguments.snapshot)
     return outcome.exit_status

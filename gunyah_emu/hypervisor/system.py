@@ -57,6 +57,8 @@ def object_activate(cap: Annotated[HypervisorObject, ACTIVATE]) -> Results:
     Errors:
         OBJECT_STATE: the object is not in state INIT.
         OBJECT_CONFIG: the object lacks configuration (message queue, cspace, thread, memory extent, virtio device).
+        DENIED: a vCPU whose place in its VPM group is taken; a basic memory extent that cuts a mapping of its parent.
+        ADDR_INVALID, MEMDB_NOT_OWNER: a memory extent whose range its partition or parent does not own.
         BUSY: an address space without a VMID; a vCPU whose place is taken.
         NOMEM: no memory for what the object needs when it is active.
 
@@ -83,6 +85,8 @@ def object_activate_from(cspace: Annotated[CSpace, CSpaceRights.CAP_CREATE], cap
         CSPACE_INSUFFICIENT_RIGHTS: the capability has no activate right.
         OBJECT_STATE: the object is not in state INIT.
         OBJECT_CONFIG: the object lacks configuration.
+        DENIED: a vCPU whose place in its VPM group is taken; a basic memory extent that cuts a mapping of its parent.
+        ADDR_INVALID, MEMDB_NOT_OWNER: a memory extent whose range its partition or parent does not own.
         BUSY: an address space without a VMID; a vCPU whose place is taken.
         NOMEM: no memory for what the object needs when it is active.
 

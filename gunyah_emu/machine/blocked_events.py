@@ -72,9 +72,7 @@ class BlockedEvents:
             if woke:
                 # Whoever waits with interrupts masked takes it a few instructions later, when it unmasks them.
                 found.pop("irqs_masked", None)
-            if self._interrupts.struck > since and "not_pending" in found:
-                found = {"held_back": f"a fault of the machine file holds it back, event {self._interrupts.struck}"}
-            if 0 < pending < since and "not_pending" not in found and "held_back" not in found:
+            if 0 < pending < since and "not_pending" not in found:
                 merged = f"it was pending already, since event {pending}: one interrupt for both"
                 found = {"already_pending": merged} | found
         if found:

@@ -23,7 +23,6 @@ class Interrupts:
     Attributes:
         last: the last event of each interrupt, by GIC, vCPU (-1: not routed) and INTID.
         woken: the last wake.
-        struck: the last fault.
     """
 
     def __init__(self, recorder: Recorder, scheduler: Scheduler) -> None:
@@ -31,7 +30,6 @@ class Interrupts:
         self._scheduler = scheduler
         self.last: dict[tuple[WiredGic, int, int], int] = {}
         self.woken = 0
-        self.struck = 0
 
     def sent(self, intid: int) -> int | None:
         """The event of the guest's register write that sends an SGI; None where it was something else."""

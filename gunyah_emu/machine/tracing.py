@@ -244,9 +244,9 @@ class Tracing:
 
     def fault(self, vcpu: VCpu | None, what: str, vm: str = "") -> int:
         """Something goes wrong on purpose, caused by what is being carried out."""
-        place = (vm, -1) if vcpu is None else (vcpu.vm.name, vcpu.index)
-        self._interrupts.struck = self._recorder.emit("fault", *place, (what,))
-        return self._interrupts.struck
+        if vcpu is not None:
+            return self._recorder.emit("fault", vcpu.vm.name, vcpu.index, (what,))
+        return self._recorder.emit("fault", vm, -1, (what,))
 
     @contextmanager
     def because(self, event: int) -> Iterator[None]:

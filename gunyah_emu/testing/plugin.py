@@ -49,6 +49,7 @@ pytest_plugins = (
     "gunyah_emu.testing.failure",
     "gunyah_emu.testing.reports",
     "gunyah_emu.testing.golden_plugin",
+    "gunyah_emu.testing.coverage_plugin",
 )
 
 

@@ -132,7 +132,7 @@ class DaskWorkers:
             raise UserError("--dask needs the package distributed: pip install 'gunyah-emu[dask]'") from None
         try:
             connect: Callable[..., Any] = distributed.Client
-            self._client = connect(address, timeout=10, set_as_default=False)
+            self._client = connect(address, timeout=5, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(f"--dask must be the address of a Dask scheduler; {address}: {error}") from None
         self._packed = packed

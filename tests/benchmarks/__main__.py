@@ -83,6 +83,17 @@ def creation(figures: Figures) -> None:
     )
 
 
+def coverage_cost(load: str, folder: str, file: str) -> Callable[[Figures], None]:
+    """How much longer a run takes that is covered: lines, functions and hypercalls."""
+
+    def measure(figures: Figures) -> None:
+        machine = GUESTS / folder / file
+        plain, covered = measured(machine)["seconds"], measured(machine, "--covered")["seconds"]
+        figures.setdefault(f"coverage_cost.{load}", []).append(covered / plain)
+
+    return measure
+
+
 def memory(figures: Figures) -> None:
     figures.setdefault("peak_memory_mib", []).append(
         measured(GUESTS / "doorbell_irq" / "machine.toml")["peak_memory_mib"]
@@ -118,6 +129,10 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "msgqueue_pairs_per_s": rate("msgqueue_pairs_per_s", "bench_msgqueue"),
     "virq_round_trips_per_s": rate("virq_round_trips_per_s", "bench_virq"),
     "ping_pong_round_trips_per_s": rate("ping_pong_round_trips_per_s", "bench_ping_pong"),
+    "coverage_cost.tight": coverage_cost("tight", "bench_tight", "mmu_on.toml"),
+    "coverage_cost.c": coverage_cost("c", "bench_c", "mmu_on.toml"),
+    "coverage_cost.hypercalls": coverage_cost("hypercalls", "bench_doorbell_send", "machine.toml"),
+    "coverage_cost.ping_pong": coverage_cost("ping_pong", "bench_ping_pong", "machine.toml"),
     "linux_boot_s": linux_boot,
     "cold_start_s": cold_start,
     "machine_create_ms": creation,
@@ -136,6 +151,7 @@ KEYS = [
     "msgqueue_pairs_per_s",
     "virq_round_trips_per_s",
     "ping_pong_round_trips_per_s",
+    *(f"coverage_cost.{load}" for load in ("tight", "c", "hypercalls", "ping_pong")),
     "linux_boot_s.emulator",
     "linux_boot_s.qemu",
     "cold_start_s.emulator",

@@ -13,8 +13,12 @@ from statistics import median
 from gunyah_emu import Machine
 
 
-def run_machine(path: str) -> dict[str, float]:
+def run_machine(path: str, *, covered: bool = False) -> dict[str, float]:
     with Machine.from_toml(path) as machine:
+        if covered:
+            from gunyah_emu.testing.coverage import Coverage
+
+            Coverage().watch(machine)
         began = time.perf_counter()
         outcome = machine.run()
         seconds = time.perf_counter() - began
@@ -43,5 +47,7 @@ def create_machines(path: str) -> dict[str, float]:
 if __name__ == "__main__":
     if sys.argv[1] == "--create":
         print(json.dumps(create_machines(sys.argv[2])))
+    elif sys.argv[1] == "--covered":
+        print(json.dumps(run_machine(sys.argv[2], covered=True)))
     else:
         print(json.dumps(run_machine(sys.argv[1])))

@@ -185,17 +185,6 @@ def test_a_watchpoint_halts_where_the_value_changes_both_ways(debug) -> None:
     assert back < there == again
 
 
-def test_a_watchpoint_is_found_backwards_by_a_vcpu_that_is_powered_on_meanwhile(debug) -> None:
-    output = debug("smp/machine.toml").gdb(
-        "break secondary", "continue", "continue", "delete", "watch *(long*)&total", "continue", "continue",
-        "reverse-continue", "info threads",
-    )  # fmt: skip
-    assert re.findall(r"Old value = (\d+)\nNew value = (\d+)", output) == [
-        ("2000", "2001"), ("2001", "2002"), ("2002", "2001"),
-    ], output  # fmt: skip
-    assert output.count('"smp/2" hit Hardware watchpoint 2') == 3
-
-
 def test_single_steps_go_both_ways_and_count_instructions(debug) -> None:
     output = debug("doorbell_irq/machine.toml").gdb(
         "stepi", "monitor position", "stepi 5", "monitor position", "reverse-stepi 4", "monitor position",
@@ -236,17 +225,6 @@ def test_threads_run_alone_while_the_scheduler_is_locked(debug) -> None:
     assert "\nBreakpoint 1, main () at " in output
     before, after = positions(output)
     assert after == before + 2
-
-
-def test_a_vm_that_a_root_guest_makes_is_an_inferior_while_it_lives(debug) -> None:
-    output = debug("root_vm/machine.toml").gdb(
-        "catch syscall vcpu_poweron", "continue", "continue", "info inferiors", "inferior 2", "print $VBAR_EL1",
-        "x/i $pc", "stepi", "inferior 1", "delete", "continue",
-    )  # fmt: skip
-    assert re.search(r"^\*? +2 +process 2 ", output, re.MULTILINE), output
-    assert "$1 = 0" in output
-    assert re.search(r"=> 0x40100000:\tmsr\tdaifset, #0xf", output)
-    assert "The machine has ended: root with status 0." in output
 
 
 def test_the_monitor_answers_why(debug) -> None:

@@ -79,10 +79,6 @@ class Processes:
         """A VM's vCPUs that were ever on, by index."""
         return [vm.vcpus[index] for index in sorted(vm.vcpus)]
 
-    def as_now(self, vcpu: VCpu) -> VCpu | None:
-        """A vCPU as it is now: where time went back and forth it may be another object; None when it is no more."""
-        return next((each for each in self.threads() if (each.vm.name, each.index) == (vcpu.vm.name, vcpu.index)), None)
-
     def threads(self) -> list[VCpu]:
         """Every thread that the client sees."""
         return [vcpu for vm in self.shown() for vcpu in self.vcpus(vm)]

@@ -47,7 +47,7 @@ class Stops:
         self._stub = stub
         self._numbers = Numbers()
         #: the call that each vCPU has begun, while its return is waited for
-        self._called: dict[tuple[str, int], int] = {}
+        self._called: dict[VCpu, int] = {}
         self._last: Halt | None = None
         #: a halt that is not told yet, because the end of a VM was told first
         self._waiting: Halt | None = None
@@ -140,15 +140,13 @@ class Stops:
         if not threads:
             first = self._stub.machine.vms[0]
             return self._over(self._stub.processes.pid(first), first.exit_status)
-        stopped = None if self.vcpu is None else self._stub.processes.as_now(self.vcpu)
-        is_shown = stopped is not None or halt is None or halt.vcpu is None
-        if stopped is None:
+        if self.vcpu not in threads:
             current = self._stub.session.current
-            stopped = current if current is not None and current in threads else threads[0]
-        self.vcpu = stopped
-        if halt is None or not is_shown:  # what stopped is nothing that this client looks at
-            return self._write(SIGTRAP, "", stopped)
-        return self._write(SIGNALS.get(halt.kind, SIGTRAP), self._reason(halt, stopped), stopped)
+            self.vcpu = current if current in threads else threads[0]
+        assert self.vcpu is not None
+        if halt is None or (halt.vcpu is not None and halt.vcpu is not self.vcpu):
+            return self._write(SIGTRAP, "", self.vcpu)
+        return self._write(SIGNALS.get(halt.kind, SIGTRAP), self._reason(halt), self.vcpu)
 
     def attached(self, vm: VirtualMachine) -> bytes:
         """The reply to a client that looks at a VM from now on."""
@@ -165,22 +163,23 @@ class Stops:
         self._stub.select(vcpu)
         return f"T{signal:02x}{reason}thread:{thread};{core}{registers}".encode()
 
-    def _reason(self, halt: Halt, vcpu: VCpu) -> str:
+    def _reason(self, halt: Halt) -> str:
         if halt.kind is HaltKind.BEGINNING:
             return "replaylog:begin;"
         if halt.kind in (HaltKind.CALL, HaltKind.CALL_RETURN):
-            return self._call(halt.kind, vcpu)
+            return self._call(halt)
         kind = self._stub.points.kind_of(halt.point) if halt.point is not None else None
         if kind is None:
             return ""
         return f"{kind.reason}:{halt.address or 0:x};" if kind.access else f"{kind.reason}:;"
 
-    def _call(self, kind: HaltKind, vcpu: VCpu) -> str:
-        name = vcpu.vm.name, vcpu.index
-        if kind is HaltKind.CALL:
-            self._called[name] = number = self._decode(vcpu, 0)
+    def _call(self, halt: Halt) -> str:
+        vcpu = halt.vcpu
+        assert vcpu is not None
+        if halt.kind is HaltKind.CALL:
+            self._called[vcpu] = number = self._decode(vcpu, 0)
             return f"syscall_entry:{number:x};"
-        number = self._called.pop(name, 0) or self._decode(vcpu, -INSTRUCTION)
+        number = self._called.pop(vcpu, 0) or self._decode(vcpu, -INSTRUCTION)
         return f"syscall_return:{number:x};"
 
     def _decode(self, vcpu: VCpu, offset: int) -> int:

@@ -156,30 +156,3 @@ def test_no_capability_s_node_takes_more_room_than_is_kept_for_it() -> None:
         without = Description([(0x4000_0000, 0x1000)], hypervisor=Hypervisor(3, "a"))
         alone = Description([(0x4000_0000, 0x1000)], hypervisor=Hypervisor(3, "a", [resource]))
         assert len(build(alone)) - len(build(without)) <= RESOURCE_ROOM
-
-
-def test_what_qemu_s_virt_has_and_no_vm_is_disabled() -> None:
-    tree = libfdt.FdtSw()
-    tree.finish_reservemap()
-    tree.begin_node("")
-    for name in ("#address-cells", "#size-cells"):
-        tree.property_u32(name, 2)
-    for name, compatible in (
-        ("pl061", b"arm,pl061\0arm,primecell\0"),
-        ("flash", b"cfi-flash\0"),
-        ("pl011", b"arm,pl011\0"),
-        ("its", b"arm,gic-v3-its\0"),
-    ):
-        tree.begin_node(name)
-        tree.property("compatible", compatible)
-        tree.end_node()
-    tree.end_node()
-    given_tree = bytes(tree.as_fdt().as_bytearray())
-
-    def disabled(description: Description) -> list[str]:
-        amended = libfdt.Fdt(amend(given_tree, description, "virt.dtb", ROOM))
-        found = [(name, amended.path_offset(f"/{name}")) for name in ("pl061", "flash", "pl011", "its")]
-        return [name for name, node in found if amended.hasprop(node, "status")]
-
-    assert disabled(DESCRIPTION) == ["pl061", "flash", "its"]
-    assert disabled(DESCRIPTION._replace(has_flash=True)) == ["pl061", "its"]
