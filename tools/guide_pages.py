@@ -29,7 +29,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/guide.md", "docs/testing.md", "docs/ci.md", "docs/how-real.md")
+PAGES = (
+    "README.md",
+    "docs/guide.md",
+    "docs/testing.md",
+    "docs/ci.md",
+    "docs/how-real.md",
+    "docs/coverage.md",
+    "docs/faults.md",
+)
 START = "guest_images/doorbell_irq"
 """What is in a page's folder at first."""
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
+from gunyah_emu.errors import UserError
 from gunyah_emu.testing.journal import Journal
 from gunyah_emu.testing.workers import DaskWorkers, LocalWorkers
 
@@ -51,6 +52,8 @@ class Campaign:
         self._packed = bundle.packed()
         self._workforce = workforce
         self._journal: Journal | None = None
+        if workforce.resume and workforce.journal is None:
+            raise UserError("--resume needs the --journal to go on from")
         if workforce.journal is not None:
             campaign = sha256(self._packed + purpose.encode()).hexdigest()
             self._journal = Journal(workforce.journal, campaign, resume=workforce.resume)

@@ -108,6 +108,7 @@ def search(
             why = "; ".join(base["messages"]) or "raise --max-instructions"
             spent = f"{base['reason'].lower()} after {base.get('instructions', 0)} instructions"
             raise UserError(f"without a fault the machine must exit or wait; {spent}: {why}")
+    _check_names(choice, bases)
     cases = [
         (base, case)
         for variant, base in zip(choice.variants, bases, strict=True)
@@ -121,6 +122,20 @@ def search(
     return bases, [
         Finding(case, judge(base, result, case.vm), result) for (base, case), result in zip(cases, results, strict=True)
     ]
+
+
+def _check_names(choice: Choice, bases: Sequence[Result]) -> None:
+    """Raises UserError for a VM or call that was asked for and makes, or is, none."""
+    sites = [site for base in bases for site in base["sites"]]
+    rules = (
+        (choice.vms, 0, "--vm must name a VM that makes hypercalls"),
+        (choice.calls, 1, "--call must name a hypercall that is made"),
+    )
+    for asked, column, what in rules:
+        known = sorted({site[column] for site in sites})
+        wrong = next((name for name in asked if name not in known), None)
+        if wrong is not None:
+            raise UserError(f"{what} ({', '.join(known) or 'there is none'}); it is '{wrong}'")
 
 
 def cases_of(variant: Variant, base: Result, choice: Choice) -> Iterator[Case]:

@@ -208,3 +208,18 @@ def test_ctrl_c_ends_all_processes_at_once(tmp_path):
     assert said.splitlines()[-1] == "gunyah-emu: interrupted"
     assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--vm", "plan"], "--vm must name a VM that makes hypercalls (planted); it is 'plan'"),
+        (["--resume"], "--resume needs the --journal to go on from"),
+        (["--max-instructions", "1000"], "without a fault the machine must exit or wait; instructions after"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_cure(options, message):
+    ran = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
