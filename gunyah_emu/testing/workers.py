@@ -6,8 +6,11 @@ that kills its worker is found, and after three deaths is given up; nobody else'
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter, deque
+from multiprocessing import parent_process
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gunyah_emu.errors import UserError
@@ -32,6 +35,15 @@ def _begin(packed: bytes) -> None:
     global _packed
     _packed = packed
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """Whoever started this process is gone, killed perhaps: nobody else would end it."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _perform(task: Task) -> Result:

@@ -210,6 +210,42 @@ def test_ctrl_c_ends_all_processes_at_once(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
 
 
+def workers_of(pid: int) -> set[int]:
+    """The processes of a campaign that run its tasks."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words, fields = (folder / "cmdline").read_bytes(), (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and b"spawn_main" in words:
+            found.add(int(folder.name))
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there, and not only waits for somebody to notice that it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_campaign_that_is_killed_leaves_no_process_and_no_report(tmp_path):
+    journal = tmp_path / "journal"
+    command = [*COMMAND[:5], "-j", "2", "--journal", str(journal), "--json", str(tmp_path / "f.json")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
+        time.sleep(0.02)
+    workers = workers_of(process.pid)
+    process.kill()
+    process.wait()
+    assert workers
+    while any(map(runs, workers)):  # pytest's time limit ends this
+        time.sleep(0.02)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
