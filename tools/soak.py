@@ -11,6 +11,7 @@ digest over every event.  Memory is looked at between pieces of a run, after a f
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,7 @@ def soak(
         commands: typed at the first prompt of its first VM.
         progress: told the part that is done, 0..1.
     """
+    gc.collect()  # the machine of an earlier run, and with it its RAM
     digest = DigestSink()
     began = time.monotonic()
     warm = 0

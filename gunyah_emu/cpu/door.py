@@ -32,7 +32,8 @@ from gunyah_emu.cpu.libunicorn import (
 
 OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_translator": 768, "hook_callback": 40,
-    "operation_arguments": 24, "block_address": 0, "translation_next": 16, "cpu_uc": 33192,
+    "operation_arguments": 24, "translator_env": 43248, "block_address": 0, "translation_next": 16,
+    "cpu_uc": 33192, "cpu_synchronize": 55192, "cpu_icount_decr": 304,
     "cpu_env": 296, "cpu_cflags_next_tb": 24, "cpu_interrupt_request": 28,
     "cpu_halted": 33176, "cpu_exception_index": 33184,
     "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
@@ -52,7 +53,7 @@ _PRIVATE = (
     "tb_invalidate_phys_range", "arm_mmu_idx", "get_phys_addr", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
     "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
-    "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcondi_i64",
+    "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcond_i64",
     "tcg_gen_callN", "tcg_gen_exit_tb", "translator_loop",
     "hw_breakpoint_update_all", "helper_msr_i_daifclear",
 )  # fmt: skip
@@ -66,9 +67,13 @@ _SLOTS = {
 }
 """Where the library keeps a function's address for its own calls, from that function."""
 
+_SYNCHRONIZE = 0x5B_8B00 - 0x5D_2070
+"""Where the CPU's function synchronize_from_tb is, from fp_exception_el."""
+
 OPERATIONS = {"set_label": 1, "movi_i32": 6, "st_i32": 16, "movi_i64": 64, "ld_i64": 73, "st_i64": 77, "sub_i64": 79}
 """The translator's numbers of its operations."""
 
+_TEMPORARY_NAME = 32  # in a temporary
 _OPERATION_NAMES, _OPERATION_SIZE = 0xA968, 32  # in the translator, a pointer to descriptions that begin with a name
 
 _SYSTEM_REGISTER_CP = 0x13
@@ -263,11 +268,18 @@ def _prove_translator(door: Door, uc: Unicorn) -> None:
         _expect(f"the slot of {name}", _pointer(door.functions[name] + distance), function)
     handle = uc.handle.value
     assert handle is not None
+    counter = _pointer(door.cpu(uc) + OFFSETS["cpu_icount_decr"])
+    _expect("what is in front of the CPU's state, the 4 bytes of icount_decr,", door.env(uc) - counter, 16)
     _expect("the CPU's pointer to its engine", _pointer(door.cpu(uc) + OFFSETS["cpu_uc"]), handle)
+    found = _pointer(door.cpu(uc) + OFFSETS["cpu_synchronize"])
+    _expect("synchronize_from_tb", found, door.functions["fp_exception_el"] + _SYNCHRONIZE)
     hook = uc.hook(HOOK_BLOCK, door.functions["uc_emu_stop"])
     _expect("a hook's function", _pointer(hook + OFFSETS["hook_callback"]), door.functions["uc_emu_stop"])
     uc.unhook(hook)
-    operations = _pointer(_pointer(handle + OFFSETS["uc_translator"]) + _OPERATION_NAMES)
+    translator = _pointer(handle + OFFSETS["uc_translator"])
+    state = translator + _pointer(translator + OFFSETS["translator_env"])
+    _expect("the translator's name of the CPU's state", ctypes.string_at(_pointer(state + _TEMPORARY_NAME)), b"env")
+    operations = _pointer(translator + _OPERATION_NAMES)
     for name, number in OPERATIONS.items():
         described = ctypes.string_at(_pointer(operations + number * _OPERATION_SIZE), len(name) + 1)
         _expect(f"operation {number}", described, name.encode() + b"\0")

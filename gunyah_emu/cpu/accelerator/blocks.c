@@ -2,18 +2,17 @@
  *
  * With a hook Unicorn starts each block with two calls: of the hook, and of its check for a request to stop.  Where blocks
  * are five instructions long these cost a third of the time, and the hook's list of blocks grows for ever.  So there is no
- * hook: a block takes its length from the budget by itself, and calls on_block only when nothing was left, at its end,
- * where that is in nobody's way:
+ * hook: a block takes its length from the budget by itself, and leaves when nothing was left, by an exit that the emulator
+ * puts at the end of each block for that:
  *
- *         left = budget;  budget = left - length;  block_end = end;  if (left <= 0) goto special;
- *     go_on:
+ *         budget -= length;  block_end = end;  if (budget <= -length) goto special;
  *         what the guest's instructions do
  *     special:
- *         on_block(core, address)                        does not return when the block must not run
- *         goto go_on;
+ *         to the emulator's main loop, which asks on_special, checks for interrupts and begins the block once more
  *
- * The budget is the only way to stop a guest between two blocks, so the check for a request is left out.  Whoever wants to
- * see every block makes the budget look spent (`hold`).
+ * Not to ask and come back here makes the code much cheaper to generate.  The budget is the only way to stop a guest between
+ * two blocks, so the check for a request is left out.  Whoever wants to see every block makes the budget look spent
+ * (`hold`), and lets a single one in (`let_in`).
  *
  * Three functions of Unicorn's translator lead here first, by the library's table of function addresses, for the whole
  * process; translator_loop translates a block, and calls the two others meanwhile.  They pass on what is not about a block
@@ -21,16 +20,20 @@
  */
 #include "core.h"
 
-enum { CONDITION_ALWAYS = 1, CONDITION_LE = 10 }; /* TCGCond */
-enum { TYPE_I32, TYPE_I64 };                      /* TCGType */
-enum { EXIT_REQUESTED = 3 };                      /* TB_EXIT_REQUESTED, of the exit that ends each block's code */
-enum { LABEL_PRESENT = 1 };                       /* TCGLabel */
+enum { CONDITION_LE = 10 };      /* TCGCond */
+enum { TYPE_I32, TYPE_I64 };     /* TCGType */
+enum { EXIT_REQUESTED = 3 };     /* TB_EXIT_REQUESTED */
+enum { LABEL_PRESENT = 1 };      /* TCGLabel */
+
+/* From the emulator's CPU state. */
+#define BUDGET ((uint64_t)offsetof(Count, budget) - sizeof(Count))
+#define BLOCK_END ((uint64_t)offsetof(Count, block_end) - sizeof(Count))
 
 /* The block of ours that is being translated.  We hold the interpreter's lock; somebody else's emulator in another thread
  * has another context. */
 static struct {
-    char *context, *special, *go_on;
-    char *length, *end; /* the operations that load them, which are not known before the whole block is */
+    char *context, *special;
+    char *length, *limit, *end; /* the operations that load them, which are not known before the whole block is */
     Core *core;
     uint64_t address;
     int begun;
@@ -40,12 +43,7 @@ static Core *first_core; /* of those whose blocks count */
 
 static uintptr_t constant(uint64_t value) { return (uintptr_t)block.context + tcg_const_i64(block.context, (int64_t)value); }
 
-static char *set_label(char *label)
-{
-    AT(uint32_t, label, 0) |= LABEL_PRESENT;
-    tcg_gen_op1(block.context, operation_set_label, (uintptr_t)label);
-    return label;
-}
+static uintptr_t temporary(int type) { return (uintptr_t)tcg_temp_new_internal(block.context, type, 0); }
 
 /* Load a number that is not known yet.  Returns the operation. */
 static char *load_later(uintptr_t temporary, unsigned operation)
@@ -78,22 +76,20 @@ static void begin(void)
     if (block.core->seen)
         await_block(block.core);
     if (block.address & 3) { /* it will never run */
-        generate_call_of(on_block, &block.core->knows_on_block);
+        generate_call_of(on_misaligned, &block.core->knows_on_misaligned);
         return;
     }
-    uintptr_t core = constant((uint64_t)block.core), left = (uintptr_t)tcg_temp_new_internal(context, TYPE_I64, 0);
-    uintptr_t rest = (uintptr_t)tcg_temp_new_internal(context, TYPE_I64, 0);
-    uintptr_t end = (uintptr_t)tcg_temp_new_internal(context, TYPE_I32, 0);
+    uintptr_t env = (uintptr_t)context + AT(uint64_t, context, translator_env);
+    uintptr_t left = temporary(TYPE_I64), length = temporary(TYPE_I64), limit = temporary(TYPE_I64), end = temporary(TYPE_I32);
     block.special = gen_new_label(context);
-    block.go_on = gen_new_label(context);
-    block.length = load_later(rest, operation_movi_i64);
+    block.length = load_later(length, operation_movi_i64);
+    block.limit = load_later(limit, operation_movi_i64);
     block.end = load_later(end, operation_movi_i32);
-    tcg_gen_op3(context, operation_ld_i64, left, core, offsetof(Core, budget));
-    tcg_gen_op3(context, operation_sub_i64, rest, left, rest);
-    tcg_gen_op3(context, operation_st_i64, rest, core, offsetof(Core, budget));
-    tcg_gen_op3(context, operation_st_i32, end, core, offsetof(Core, block_end));
-    tcg_gen_brcondi_i64(context, CONDITION_LE, left - (uintptr_t)context, 0, block.special);
-    set_label(block.go_on);
+    tcg_gen_op3(context, operation_ld_i64, left, env, BUDGET);
+    tcg_gen_op3(context, operation_sub_i64, left, left, length);
+    tcg_gen_op3(context, operation_st_i64, left, env, BUDGET);
+    tcg_gen_op3(context, operation_st_i32, end, env, BLOCK_END);
+    tcg_gen_brcond_i64(context, CONDITION_LE, left - (uintptr_t)context, limit - (uintptr_t)context, block.special);
 }
 
 void generate_call(void *context, void *function, void *result, int count, void **arguments)
@@ -114,9 +110,8 @@ void generate_call(void *context, void *function, void *result, int count, void 
 void generate_exit(void *context, const void *translation, unsigned exit)
 {
     if (context == block.context && exit == EXIT_REQUESTED && block.length) {
-        set_label(block.special);
-        generate_call_of(on_block, &block.core->knows_on_block);
-        tcg_gen_brcondi_i64(context, CONDITION_ALWAYS, 0, 0, block.go_on);
+        AT(uint32_t, block.special, 0) |= LABEL_PRESENT;
+        tcg_gen_op1(context, operation_set_label, (uintptr_t)block.special);
     }
     tcg_gen_exit_tb(context, translation, exit);
 }
@@ -137,13 +132,14 @@ void translate(void *operations, void *state, void *cpu, void *translation, int 
         block.context = AT(char *, core->uc, uc_translator);
         block.core = core;
         block.address = AT(uint64_t, translation, block_address);
-        block.length = block.end = NULL;
+        block.length = NULL;
         block.begun = 0;
     }
     translator_loop(operations, state, cpu, translation, most); /* does not return when the guest cannot fetch */
     if (core && block.length) {
         uint64_t end = AT(uint64_t, state, translation_next);
         known_now(block.length, (end - block.address) >> 2);
+        known_now(block.limit, -((end - block.address) >> 2));
         known_now(block.end, (uint32_t)end | 1);
     }
     if (core)
@@ -159,9 +155,18 @@ Core *core_with(void *env)
     return core;
 }
 
+/* A block has left by its special exit.  The emulator wants to know where the guest is: in front of it. */
+static void on_special(void *cpu, const void *translation)
+{
+    Core *core = core_of(cpu);
+    AT(uint64_t, core->env, env_pc) = AT(uint64_t, translation, block_address);
+    on_block(core, pc_of(core));
+}
+
 /* Let the blocks of an engine count, until it is closed. */
 void count_blocks(Core *self)
 {
+    AT(void *, self->cpu, cpu_synchronize) = (void *)on_special;
     self->next = first_core;
     first_core = self;
 }

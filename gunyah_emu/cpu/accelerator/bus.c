@@ -96,7 +96,7 @@ void stage2_data_abort(Core *self, uint32_t syndrome)
     } else if (status == DONE) {
         step_over(self);
     } else if (status == 0) {
-        self->budget += 1; /* something appeared there: the access is made again, and charged then */
+        self->count->budget += 1; /* something appeared there: the access is made again, and charged then */
     } else {
         AT(uint64_t, self->env, env_vaddress) = far;
         deliver_external_abort(self, EXCP_DATA_ABORT, (uint32_t)status | (is_write ? ISS_WNR : 0));
@@ -114,7 +114,7 @@ void stage2_instruction_abort(Core *self, uint32_t syndrome)
     Py_XDECREF(result);
     if (status == 0)
         return; /* the page has become executable: the guest fetches again and never knew */
-    self->block_end = 0;
+    self->count->block_end = 0;
     settle(self, 0);
     AT(uint64_t, self->env, env_vaddress) = far;
     deliver_external_abort(self, EXCP_PREFETCH_ABORT, (uint32_t)status);

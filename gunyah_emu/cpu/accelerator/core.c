@@ -101,7 +101,7 @@ static void grow_tlb(Core *self)
 static int run_emulator(Core *self)
 {
     int error;
-    self->block_end = 0;
+    self->count->block_end = 0;
     self->wanted = self->part = self->halt = 0;
     do {
         self->part = self->wanted;
@@ -137,7 +137,7 @@ static PyObject *Core_run(Core *self, PyObject *const *args, Py_ssize_t count)
     if (!self->uc)
         return PyErr_Format(PyExc_RuntimeError, "run called on a closed engine");
     self->watched = self->debugging || self->rests[vcpu].count;
-    self->granted = self->budget = budget;
+    self->granted = self->count->budget = budget;
     self->shift = 0;
     self->stop = STOP_BUDGET;
     if (budget <= 0 && !self->rests[vcpu].count)
@@ -258,6 +258,7 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
         PyErr_SetString(PyExc_ValueError, "a core is made once, for at least one vCPU");
         return -1;
     }
+    self->count = &self->last_count;
     self->contexts = PyMem_Calloc((size_t)wanted, sizeof(Py_buffer));
     self->irq = PyMem_Calloc((size_t)wanted, 1);
     self->stale = PyMem_Calloc((size_t)wanted, 1);
@@ -279,6 +280,7 @@ static int Core_init(Core *self, PyObject *args, PyObject *keywords)
     self->uc = (char *)(uintptr_t)uc;
     self->cpu = AT(char *, self->uc, uc_cpu);
     self->env = AT(char *, self->cpu, cpu_env);
+    self->count = (Count *)self->env - 1;
     AT(uint8_t, self->uc, uc_no_exit_request) = 1; /* stop between blocks only: faster, and no store is made twice */
     count_blocks(self);
     silence_pmu(self);
@@ -335,6 +337,8 @@ static PyObject *Core_close(Core *self, PyObject *Py_UNUSED(ignored))
     forget_blocks(self);
     if (self->uc) {
         memcpy(self->contexts[self->current].buf, self->env, env_size);
+        self->last_count = *self->count;
+        self->count = &self->last_count;
         self->uc = self->cpu = NULL;
         self->env = self->contexts[self->current].buf;
         Core_clear(self);

@@ -25,7 +25,7 @@
 
 #define OFFSETS(X)                                                                                                   \
     X(uc_cpu) X(uc_no_exit_request) X(uc_translator) X(hook_callback) X(operation_arguments)                         \
-    X(block_address) X(translation_next) X(cpu_uc)                                                                   \
+    X(translator_env) X(block_address) X(translation_next) X(cpu_uc) X(cpu_synchronize)                                                                   \
     X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
@@ -58,7 +58,7 @@
     X(void, tcg_gen_op3, (void *, unsigned, uint64_t, uint64_t, uint64_t))                                           \
     X(char *, tcg_emit_op, (void *, unsigned))                                                                       \
     X(void, translator_loop, (void *, void *, void *, void *, int))                                                  \
-    X(void, tcg_gen_brcondi_i64, (void *, int, uint64_t, int64_t, void *))                                           \
+    X(void, tcg_gen_brcond_i64, (void *, int, uint64_t, uint64_t, void *))                                           \
     X(void, tcg_gen_callN, (void *, void *, void *, int, void **))                                                   \
     X(void, tcg_gen_exit_tb, (void *, const void *, unsigned))
 
@@ -121,6 +121,12 @@ typedef struct {
     int64_t count;
 } Rest;
 
+/* What translated blocks keep. */
+typedef struct __attribute__((packed, aligned(4))) {
+    uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
+    int64_t budget;     /* what is left of this run, less `shift`; a block that begins with none calls on_block */
+} Count;
+
 struct Core;
 typedef struct {
     struct Core *core;
@@ -130,12 +136,11 @@ typedef struct {
 typedef struct Core {
     PyObject_HEAD
     char *uc, *cpu, *env;
-    int64_t budget;     /* what is left of this run, less `shift`; a block that begins with none calls on_block */
     int64_t granted;    /* retired == granted - budget, whoever shortens the run */
     int64_t shift;      /* what budget and granted are below their meaning: not 0 lets on_block see every block */
-    uint32_t block_end; /* the low half of where the running block ends, plus 1; 0 when an exception has settled it */
+    Count *count, last_count; /* in front of the emulator's CPU state, unused there; when that is gone, here */
     struct Core *next;  /* blocks.c, as the next line: the next engine; functions that the emulator has been told of */
-    int knows_on_block, knows_on_return, knows_on_unmask;
+    int knows_on_misaligned, knows_on_return, knows_on_unmask;
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
@@ -186,8 +191,8 @@ typedef struct Core {
 static inline uint64_t *xregs(Core *self) { return &AT(uint64_t, self->env, env_x); }
 static inline uint64_t pc_of(Core *self) { return AT(uint64_t, self->env, env_pc); }
 static inline unsigned current_el(Core *self) { return AT(uint32_t, self->env, env_pstate) >> 2 & 3; }
-static inline int64_t retired(Core *self) { return self->granted - self->budget; }
-static inline int64_t left(Core *self) { return self->budget + self->shift; }
+static inline int64_t retired(Core *self) { return self->granted - self->count->budget; }
+static inline int64_t left(Core *self) { return self->count->budget + self->shift; }
 
 /* Leave at most `most` of the budget, without changing what has been retired. */
 static inline void shorten(Core *self, int64_t most)
@@ -195,7 +200,7 @@ static inline void shorten(Core *self, int64_t most)
     int64_t surplus = left(self) - most;
     if (surplus > 0) {
         self->granted -= surplus;
-        self->budget -= surplus;
+        self->count->budget -= surplus;
     }
 }
 
@@ -212,27 +217,30 @@ static inline int is_illegal(Core *self) { return (AT(uint32_t, self->env, env_p
 static inline void hold(Core *self)
 {
     int64_t shift = self->watched || self->awaits_block || is_illegal(self) ? SHIFT : 0;
-    self->budget += self->shift - shift;
+    self->count->budget += self->shift - shift;
     self->granted += self->shift - shift;
     self->shift = shift;
 }
 
-static inline void begin_block(Core *self, uint64_t address, uint32_t size)
+/* Let the next block in, and see the one behind it. */
+static inline void let_in(Core *self)
 {
-    self->budget -= size >> 2;
-    self->block_end = (uint32_t)(address + size) | 1;
+    int64_t shift = left(self) - 1;
+    self->count->budget = 1;
+    self->granted += self->shift - shift;
+    self->shift = shift;
 }
 
 /* Give back the part of the running block that lies at and behind next_pc; outside a block, charge one. */
 static inline void settle(Core *self, uint64_t next_pc)
 {
-    if (self->block_end) {
-        uint32_t rest = (self->block_end - (uint32_t)next_pc) >> 2;
+    if (self->count->block_end) {
+        uint32_t rest = (self->count->block_end - (uint32_t)next_pc) >> 2;
         if (rest <= 1024)
-            self->budget += (int64_t)rest;
-        self->block_end = 0;
+            self->count->budget += (int64_t)rest;
+        self->count->block_end = 0;
     } else {
-        self->budget -= 1;
+        self->count->budget -= 1;
     }
 }
 
@@ -272,6 +280,7 @@ void translate(void *operations, void *state, void *cpu, void *translation, int 
 
 /* exceptions.c */
 void on_block(Core *self, uint64_t address);
+void on_misaligned(Core *self, uint64_t address);
 void on_return(Core *self, uint64_t address);
 void on_unmask(Core *self, uint64_t address);
 void no_change(void *cpu, void *user);

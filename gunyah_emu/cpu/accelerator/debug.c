@@ -65,11 +65,13 @@ void debugged_block(Core *self, uint64_t address, uint32_t size)
         }
         *rest = (Rest){address + size, is_rest ? rest->count - count : 0};
     }
+    if (self->part == count)
+        AT(uint32_t, self->cpu, cpu_cflags_next_tb) = (uint32_t)count; /* the block begins once more: the same one */
     self->part = 0;
     if (self->pass == address && count == 1)
         self->pass_call = address;
     self->pass = NOWHERE;
-    begin_block(self, address, size);
+    let_in(self);
 }
 
 /* An exception ends the running block.  A fetch that aborts is none of the block's: it may turn out to be nothing. */
@@ -79,8 +81,8 @@ void cut_block(Core *self, uint32_t number)
     if (number == EXCP_PREFETCH_ABORT && !is_breakpoint(self))
         return;
     uint64_t pc = pc_of(self);
-    int64_t count = self->block_end ? (self->block_end - (uint32_t)pc) >> 2 : 0;
-    self->cut = (Rest){pc, count + (((uint32_t)rest->pc | 1) == self->block_end ? rest->count : 0)};
+    int64_t count = self->count->block_end ? (self->count->block_end - (uint32_t)pc) >> 2 : 0;
+    self->cut = (Rest){pc, count + (((uint32_t)rest->pc | 1) == self->count->block_end ? rest->count : 0)};
     rest->count = self->part = 0;
 }
 
@@ -105,7 +107,7 @@ int halts_at_call(Core *self, uint32_t number, uint32_t immediate)
         fail(self);
     } else if (halts) {
         AT(uint64_t, self->env, env_pc) = pc;
-        self->budget += 1;
+        self->count->budget += 1;
         self->rests[self->current] = (Rest){pc, 1}; /* it ends its block */
         halt(self, HALT_CALL);
     }

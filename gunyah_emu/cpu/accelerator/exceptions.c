@@ -23,29 +23,36 @@ void check_block(Core *self, uint64_t address)
 }
 
 /* In front of a block that the budget does not cover, or that a debugger or coverage looks at, or that must not run.  It has
- * counted itself, which is taken back first; only one that is misaligned has not. */
+ * counted itself, which is taken back: it will begin once more, if nothing stops it. */
 void on_block(Core *self, uint64_t address)
 {
-    uint32_t size = 4;
-    if (!(address & 3)) {
-        size = (self->block_end & ~1u) - (uint32_t)address;
-        self->budget += size >> 2;
-    }
-    AT(uint64_t, self->env, env_pc) = address;
-    self->block_end = 0;
+    uint32_t size = (self->count->block_end & ~1u) - (uint32_t)address;
+    self->count->budget += size >> 2;
+    self->count->block_end = 0;
     if (self->awaits_block)
         covered_block(self, address, size);
     hold(self);
-    if (self->watched) {
+    if (self->watched)
         debugged_block(self, address, size);
-    } else if (left(self) <= 0) {
+    else if (left(self) <= 0)
         uc_emu_stop(self->uc);
-    } else {
+    else
         check_block(self, address);
-        begin_block(self, address, size);
-    }
-    if (!self->block_end)
-        cpu_loop_exit(self->cpu);
+}
+
+/* In front of a block that will never run. */
+void on_misaligned(Core *self, uint64_t address)
+{
+    AT(uint64_t, self->env, env_pc) = address;
+    self->count->block_end = 0;
+    hold(self);
+    if (self->watched)
+        debugged_block(self, address, 4);
+    else if (left(self) <= 0)
+        uc_emu_stop(self->uc);
+    else
+        check_block(self, address);
+    cpu_loop_exit(self->cpu);
 }
 
 /* Behind an ERET, which alone makes the execution state illegal. */
@@ -197,7 +204,7 @@ void on_interrupt(void *uc, uint32_t number, void *user)
             settle(self, pc_of(self));
             deliver(self, number);
         } else {
-            self->block_end = 0;
+            self->count->block_end = 0;
             settle(self, 0);
             deliver(self, number);
         }

@@ -64,8 +64,8 @@ void trapped_register(Core *self, uint32_t syndrome)
 /* What of the block lies behind the access is given back meanwhile, so that a callback sees the exact count. */
 static int64_t give_back(Core *self)
 {
-    int64_t rest = self->block_end ? (self->block_end - (uint32_t)(pc_of(self) + 4)) >> 2 : 0;
-    self->budget += rest;
+    int64_t rest = self->count->block_end ? (self->count->block_end - (uint32_t)(pc_of(self) + 4)) >> 2 : 0;
+    self->count->budget += rest;
     return rest;
 }
 
@@ -75,7 +75,7 @@ static uint64_t read_in_block(void *Py_UNUSED(env), const void *info)
     uint64_t value = 0;
     int64_t rest = give_back(slot->core);
     access_register(slot->core, slot->index, 1, &value);
-    slot->core->budget -= rest;
+    slot->core->count->budget -= rest;
     return value;
 }
 
@@ -84,7 +84,7 @@ static void write_in_block(void *Py_UNUSED(env), const void *info, uint64_t valu
     Slot *slot = AT(Slot *, info, register_opaque);
     int64_t rest = give_back(slot->core);
     access_register(slot->core, slot->index, 0, &value);
-    slot->core->budget -= rest;
+    slot->core->count->budget -= rest;
 }
 
 /* CNTVCT_EL0 and CNTPCT_EL0, read so often that they stay in C: 1 ns an instruction, 16 ns a tick (62.5 MHz). */
@@ -93,7 +93,7 @@ static uint64_t read_counter(void *Py_UNUSED(env), const void *info)
     Core *self = AT(Slot *, info, register_opaque)->core;
     int64_t rest = give_back(self);
     uint64_t now = self->base + (uint64_t)retired(self);
-    self->budget -= rest;
+    self->count->budget -= rest;
     return now >> 4;
 }
 
