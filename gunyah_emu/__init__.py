@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gunyah_emu.errors import UserError
     from gunyah_emu.machine import Machine, Outcome, Reason
+    from gunyah_emu.machine.snapshot import Snapshot
 
 __version__ = "0.1.0"
 
@@ -25,10 +26,11 @@ _HOMES = {
     "Machine": "gunyah_emu.machine",
     "Outcome": "gunyah_emu.machine",
     "Reason": "gunyah_emu.machine",
+    "Snapshot": "gunyah_emu.machine.snapshot",
     "UserError": "gunyah_emu.errors",
 }
 
-__all__ = ["Machine", "Outcome", "Reason", "UserError", "__version__"]
+__all__ = ["Machine", "Outcome", "Reason", "Snapshot", "UserError", "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -34,6 +34,8 @@ CACHE_MAINTENANCE: tuple[Encoding, ...] = (IC_IVAU, (1, 0, 7, 5, 0), (1, 0, 7, 1
 RAM_WINDOWS = TABLES + (1 << 32)
 """Where RAM lies in the emulator's physical memory: behind the tables, up to twice their address."""
 
+_EXCEPTION_LOOP = Stop.EXCEPTION_LOOP  # at hand: to look it up is a call
+
 _Saved = tuple[int, bytes, list[tuple[int, int]], int, tuple[bytes, ...]]
 
 _fields: dict[str, int] = {}  # where the CPU state keeps each system register; found with the first engine
@@ -206,7 +208,7 @@ class FastEngine(Engine):
     def run(self, vcpu: int, budget: int) -> Stop:
         """Run a vCPU for about `budget` instructions."""
         stop = STOPS[self.core.run(vcpu, budget)]
-        if stop is Stop.EXCEPTION_LOOP:
+        if stop is _EXCEPTION_LOOP:
             _, esr, elr, far = self.core.first_exception
             self.loop = ExceptionLoop(esr, elr, far)
         return stop

@@ -71,16 +71,19 @@ class RamState:
             self.pieces.append(last)
 
     def restore(self) -> list[tuple[int, int]]:
-        """Write it back; returns (offset, size) of the pieces that were different."""
+        """Write it back; returns (offset, size) of what was different."""
         host = ctypes.addressof(ctypes.c_uint8.from_buffer(self._memory))
-        changed = []
+        changed: list[tuple[int, int]] = []
         is_touched = _touched(host, len(self._memory))
         for number, piece in enumerate(self.pieces):
             start = number * PIECE
             size = min(PIECE, len(self._memory) - start)
             if (is_touched[number] or piece is not ZERO) and _compare(host + start, piece, size):
                 ctypes.memmove(host + start, piece, size)
-                changed.append((start, size))
+                if changed and sum(changed[-1]) == start:
+                    changed[-1] = changed[-1][0], changed[-1][1] + size
+                else:
+                    changed.append((start, size))
         return changed
 
 

@@ -114,6 +114,12 @@ def linux_boot(figures: Figures) -> None:
         figures.setdefault("linux_boot_s.qemu", []).append(process([*board, "-no-reboot", *images]))
 
 
+def snapshots(figures: Figures) -> None:
+    """States of a machine of 64 MiB."""
+    for key, value in measured(GUESTS / "hello" / "hello.elf", "--snapshots").items():
+        figures.setdefault(key, []).append(value)
+
+
 def report(figures: Figures) -> None:
     """Writing a report of 100,000 events, opening it in Chromium where there is one, and what traces cost."""
     command = [sys.executable, "-m", "tests.benchmarks.report"]
@@ -137,6 +143,7 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "cold_start_s": cold_start,
     "machine_create_ms": creation,
     "peak_memory_mib": memory,
+    "snapshot_64mib_ms": snapshots,
     "report": report,
 }
 KEYS = [
@@ -158,6 +165,7 @@ KEYS = [
     "cold_start_s.import_unicorn",
     "machine_create_ms",
     "peak_memory_mib",
+    *(f"snapshot_64mib_ms.{what}" for what in ("take", "restore_all", "restore_none")),
     *(f"report_{what}" for what in ("write_s", "size_kib", "open_s", "draw_ms.whole", "draw_ms.part")),
     *(f"trace_us_per_event.{name}" for name in ("jsonl", "pftrace")),
 ]
