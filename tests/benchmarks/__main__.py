@@ -128,6 +128,18 @@ def report(figures: Figures) -> None:
         figures.setdefault(key, []).append(value)
 
 
+def suite(what: str) -> Callable[[Figures], None]:
+    """What the pytest plugin costs, by `tests.benchmarks.suite`."""
+
+    def measure(figures: Figures) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.suite", what]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=900)
+        for key, value in json.loads(done.stdout).items():
+            figures.setdefault(f"pytest.{key}", []).append(value)
+
+    return measure
+
+
 BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     **{f"guest_mips.{load}.mmu_{mmu}": speed(load, mmu) for load in ("tight", "c") for mmu in ("off", "on")},
     "hypercalls_per_s.identify": rate("hypercalls_per_s.identify", "bench_identify"),
@@ -145,6 +157,8 @@ BENCHMARKS: dict[str, Callable[[Figures], None]] = {
     "peak_memory_mib": memory,
     "snapshot_64mib_ms": snapshots,
     "report": report,
+    "pytest.overhead": suite("overhead"),
+    "pytest.speed_up": suite("speed-up"),
 }
 KEYS = [
     *(
@@ -168,6 +182,8 @@ KEYS = [
     *(f"snapshot_64mib_ms.{what}" for what in ("take", "restore_all", "restore_none")),
     *(f"report_{what}" for what in ("write_s", "size_kib", "open_s", "draw_ms.whole", "draw_ms.part")),
     *(f"trace_us_per_event.{name}" for name in ("jsonl", "pftrace")),
+    *(f"pytest.{what}" for what in ("test_own_ms", "test_overhead_ms.python", "test_overhead_ms.files")),
+    *(f"pytest.suite_{what}" for what in ("n0_s", "n2_s", "speed_up")),
 ]
 
 
