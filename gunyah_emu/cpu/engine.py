@@ -39,6 +39,9 @@ MOST_BLOCKS = 1 << 20
 """Distinct blocks that coverage notes of one VM; a Linux kernel that boots runs through some 60,000."""
 
 
+STALE = "the C accelerator was built of other sources than these; `pip install -e .` builds it again"
+
+
 class Stop(enum.IntEnum):
     """Why a run ended."""
 
@@ -534,8 +537,12 @@ def open_engine(
         from gunyah_emu.cpu.door import DoorClosedError
 
         try:
-            from gunyah_emu.cpu.fast import FastEngine
+            try:
+                from gunyah_emu.cpu.fast import FastEngine, open_accelerator
 
+                open_accelerator()
+            except (AttributeError, KeyError, TypeError) as error:
+                raise DoorClosedError(STALE) from error
             return FastEngine(vcpus, cpu_model, system_registers, calls, everyone, answering)
         except (DoorClosedError, ImportError) as error:
             reason = str(error) if isinstance(error, DoorClosedError) else "the C accelerator is not built"

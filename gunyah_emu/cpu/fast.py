@@ -42,7 +42,7 @@ _fields: dict[str, int] = {}  # where the CPU state keeps each system register; 
 _configured: Door | None = None
 
 
-def _open() -> Door:
+def open_accelerator() -> Door:
     """The door, with the accelerator told what it leads to; once per process."""
     global _configured
     if _configured is None:
@@ -81,7 +81,7 @@ class FastEngine(Engine):
         callers: list[object],
         handler: ExitHandler,
     ) -> None:
-        self._door = _open()
+        self._door = open_accelerator()
         why = "unicorn's layout is as expected and the accelerator is built"
         super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
         self._uc = uc = Unicorn(cpu_model)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from gunyah_emu.cpu import door, libunicorn, open_engine
+from gunyah_emu.cpu.engine import STALE
 from gunyah_emu.errors import UserError
 
 
@@ -58,7 +59,7 @@ def test_blocks_that_do_not_count_right_close_the_door_and_leave_the_translator_
         return
     from gunyah_emu.cpu import counting, fast
 
-    proved = fast._open()
+    proved = fast.open_accelerator()
     replaced = dict(door._replaced)
     monkeypatch.setattr(counting, "_LOOP", counting._LOOP[:4] + counting._LOOP)
     try:
@@ -87,13 +88,26 @@ def closed():
 
 def test_a_closed_door_leaves_the_portable_way_and_the_reason(monkeypatch, all_ways):
     if "fast" in all_ways:
-        monkeypatch.setattr("gunyah_emu.cpu.fast._open", closed)
+        monkeypatch.setattr("gunyah_emu.cpu.fast.open_accelerator", closed)
     expected = "the door is jammed" if "fast" in all_ways else "the C accelerator is not built"
     engine = open_engine()
     assert (engine.way, engine.why) == ("portable", expected)
     engine.close()
     with pytest.raises(UserError, match=f"^the fast way must work where it is asked for, but {expected}$"):
         open_engine(way="fast")
+
+
+def stale():
+    raise KeyError("a name that only newer sources know")
+
+
+def test_an_accelerator_of_older_sources_leaves_the_portable_way_and_the_reason(monkeypatch, all_ways):
+    """Whoever pulls and does not build again must not be met by a traceback."""
+    if "fast" in all_ways:
+        monkeypatch.setattr("gunyah_emu.cpu.fast.open_accelerator", stale)
+        engine = open_engine()
+        assert (engine.way, engine.why) == ("portable", STALE)
+        engine.close()
 
 
 def test_a_missing_unicorn_is_said(monkeypatch):

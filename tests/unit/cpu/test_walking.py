@@ -24,7 +24,7 @@ def tables(all_ways):
         return None
     from gunyah_emu.cpu import fast, walking
 
-    proved = fast._open()
+    proved = fast.open_accelerator()
     return lambda **options: walking.guest_tables(proved, **options)
 
 
@@ -100,7 +100,7 @@ def test_tables_that_the_emulator_reads_otherwise_close_the_door(tables, monkeyp
         return
     from gunyah_emu.cpu import fast, walking
 
-    proved = fast._open()
+    proved = fast.open_accelerator()
     monkeypatch.setattr(walking, "_REGIMES", (17,))  # a regime that we do not know: the emulator finds, we do not
     with pytest.raises(door.DoorClosedError, match=r"^unicorn's page tables differ: \d+ walks, the first \(.*\)$"):
         walking.let_us_walk(proved)
