@@ -40,7 +40,7 @@ OFFSETS = {
     "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
     "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_far_el1": 1056, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
     "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1": 808,
-    "env_tcr_el1": 856, "env_breakpoints": 1512, "env_mdscr_el1": 2024, "env_syndrome": 3024,
+    "env_tcr_el1": 856, "env_mdscr_el1": 2024, "env_syndrome": 3024,
     "env_vaddress": 3032, "env_target_el": 3040, "env_exclusive_addr": 12032, "env_size": 12600,
     "register_type": 20, "register_opaque": 32, "register_reset_value": 40, "register_field": 48,
     "register_accessfn": 72, "register_readfn": 80, "register_writefn": 88,
@@ -235,7 +235,6 @@ _SENTINELS: tuple[tuple[str, Encoding, int], ...] = (
     ("env_cpacr_el1", (3, 0, 1, 0, 2), 3 << 20),
     ("env_vttbr_el2", (3, 4, 2, 1, 0), 0x5000_0000),
     ("env_hpfar_el2", (3, 4, 6, 0, 4), 0x0876_5430),
-    ("env_breakpoints", (2, 0, 0, 0, 4), 0x0000_4000_1234_5678),
     ("env_mdscr_el1", (2, 0, 0, 2, 2), 0x8000),
 )
 
@@ -257,6 +256,13 @@ def _prove_registers(door: Door, uc: Unicorn) -> None:
         uc.write_system(encoding, value)
         _expect(name, c_uint64.from_address(env + OFFSETS[name]).value, value)
         _expect(f"the field of {name}", door.field(uc, encoding), OFFSETS[name])
+    listed = (c_uint64 * 16).from_address(env + OFFSETS["env_size"] - 16 * 8)
+    update = ctypes.CFUNCTYPE(None, c_void_p)(door.functions["hw_breakpoint_update_all"])
+    uc.write_system((2, 0, 0, 0, 5), 0x1E7)
+    update(door.cpu(uc))
+    _expect("a breakpoint's place", [bool(pointer) for pointer in listed], [True] + [False] * 15)
+    uc.write_system((2, 0, 0, 0, 5), 0)
+    update(door.cpu(uc))
     _expect("no_exit_request", c_uint8.from_address(handle + OFFSETS["uc_no_exit_request"]).value, 0)
     _expect("exclusive_addr", c_uint64.from_address(env + OFFSETS["env_exclusive_addr"]).value, (1 << 64) - 1)
 

@@ -59,10 +59,13 @@ static void refresh(Core *self)
     }
 }
 
-/* The emulator keeps breakpoints in a list of its own, which is the last vCPU's. */
+/* The emulator keeps enabled breakpoints in a list of its own, the last vCPU's, and pointers into it at the end of the
+ * state, which are stale in one that was swapped out. */
 static void swap_breakpoints(Core *self, const char *before)
 {
-    if (memcmp(before + env_breakpoints, self->env + env_breakpoints, BREAKPOINTS_SIZE))
+    static const char none[LISTED_SIZE];
+    size_t listed = env_size - LISTED_SIZE;
+    if (memcmp(before + listed, none, LISTED_SIZE) || memcmp(self->env + listed, none, LISTED_SIZE))
         hw_breakpoint_update_all(self->cpu);
 }
 

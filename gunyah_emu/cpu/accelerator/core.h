@@ -30,7 +30,7 @@
     X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
     X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
     X(env_daif) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
-    X(env_tcr_el1) X(env_breakpoints) X(env_mdscr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
+    X(env_tcr_el1) X(env_mdscr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
     X(register_type) X(register_opaque) X(register_readfn) X(register_writefn)
 
 #define FUNCTIONS(X)                                                                                                 \
@@ -85,7 +85,7 @@ enum { EC_ILLEGAL_STATE = 0x0e, EC_BREAKPOINT = 0x30, EC_SOFTWARE_STEP = 0x32, E
        EC_PC_ALIGNMENT = 0x22, EC_DATA_ABORT = 0x24 };
 enum { ISS_WNR = 1 << 6, ISS_S1PTW = 1 << 7, ISS_SF = 1 << 15, ISS_SSE = 1 << 21, ISS_ISV = 1 << 24, ISS = (1 << 25) - 1 };
 enum { SYNC_EXTERNAL = 0x10 };
-enum { BREAKPOINTS_SIZE = 2 * 16 * 8 }; /* DBGBVR0..15_EL1 and DBGBCR0..15_EL1 in the emulator's state */
+enum { LISTED_SIZE = 16 * 8 }; /* CPUARMState.cpu_breakpoint */
 #define IL (1u << 25)
 #define PSTATE_IL (1u << 20)
 #define PSTATE_D (1u << 9)
