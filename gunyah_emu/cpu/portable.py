@@ -19,6 +19,7 @@ from gunyah_emu.cpu.debugging import Halt
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
 from gunyah_emu.cpu.engine import MOST_BLOCKS, PAGE, CallTable, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.exceptions import UNDEFINED, ExceptionLoop
+from gunyah_emu.cpu.identity import BREAKPOINTS
 from gunyah_emu.cpu.portable_traps import PortableTraps
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.results import register_written, unsigned
@@ -37,7 +38,9 @@ _ISR, _ISR_I = (3, 0, 12, 1, 0), 1 << 7
 _ERET, _DAIFCLR, _DAIFCLR_MASK = 0xD69F_03E0, 0xD503_40FF, 0xFFFF_F0FF
 _MDSCR = (2, 0, 0, 2, 2)
 _STUB = 1 << IPA_BITS
-_CLREX_WFI = b"\x5f\x3f\x03\xd5\x7f\x20\x03\xd5"
+_WFI = b"\x7f\x20\x03\xd5"
+_CLREX_WFI = b"\x5f\x3f\x03\xd5" + _WFI
+_CONTROLS_WFI = b"".join((0xD510_00A0 | n << 8 | n).to_bytes(4, "little") for n in range(BREAKPOINTS)) + _WFI
 
 
 class PortableEngine(PortableTraps):
@@ -73,7 +76,7 @@ class PortableEngine(PortableTraps):
         for vcpu, row in enumerate(self._replaced):
             row[_ISR] = SystemRegister("ISR_EL1", _ISR, partial(self._interrupt_status, vcpu))
         self._stub = mmap.mmap(-1, PAGE)
-        self._stub[: len(_CLREX_WFI)] = _CLREX_WFI
+        self._stub[: len(_CLREX_WFI + _CONTROLS_WFI)] = _CLREX_WFI + _CONTROLS_WFI
         stub = c_uint8.from_buffer(self._stub)
         self._exports: dict[int, object] = {_STUB: stub}  # what keeps mapped buffers alive
         uc.map(_STUB, PAGE, ctypes.addressof(stub))
@@ -358,12 +361,25 @@ class PortableEngine(PortableTraps):
             self._exception(vcpu, kind)
 
     def _clear_monitor(self) -> None:
-        """Another vCPU ran, so the exclusive monitor is clear: let the emulator execute a CLREX with the MMU off."""
+        """Another vCPU ran, so the exclusive monitor is clear."""
+        self._execute(_STUB)
+
+    def _write_controls(self, controls: tuple[int, ...]) -> None:
+        uc = self._uc
+        before = [uc.read(number) for number in u.X_REGISTERS[: len(controls)]]
+        for values, at in ((controls, _STUB + len(_CLREX_WFI)), (before, None)):
+            for number, value in zip(u.X_REGISTERS, values, strict=False):
+                uc.write(number, value)
+            if at is not None:
+                self._execute(at)
+
+    def _execute(self, stub: int) -> None:
+        """Let the emulator execute instructions of ours, up to a WFI, with the MMU off."""
         uc = self._uc
         pc, pstate, sctlr = uc.read(u.REG_PC), uc.read(u.REG_PSTATE), uc.read_system(_SCTLR)
         budget, self._budget = self._budget, 1 << 40
         irq, self._irq[self._resident] = self._irq[self._resident], False
-        for state, control, start in ((PSTATE_EL1H_MASKED, sctlr & ~_SCTLR_M, _STUB), (pstate, sctlr, None)):
+        for state, control, start in ((PSTATE_EL1H_MASKED, sctlr & ~_SCTLR_M, stub), (pstate, sctlr, None)):
             uc.write(u.REG_PSTATE, state)
             uc.write_system(_SCTLR, control)
             uc.flush_tlb()
@@ -406,7 +422,8 @@ class PortableEngine(PortableTraps):
         """The entry state of PSCI CPU_ON."""
         self._rests[vcpu] = (0, 0)
         self._load(vcpu)
-        self._restore(self._pristine)
+        self._swap_controls(vcpu)
+        self._uc.restore(self._pristine)
         registers = self._views[vcpu]
         registers.pstate = PSTATE_EL1H_MASKED
         self._uc.write_system(VMPIDR_EL2, 1 << 31 | vcpu if mpidr is None else mpidr)

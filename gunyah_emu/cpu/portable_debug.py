@@ -15,7 +15,9 @@ from gunyah_emu.cpu.portable_state import PortableState
 from gunyah_emu.cpu.sysreg import SystemRegister
 
 _NOTHING = (0, 0)
-_Saved = tuple[int, int, tuple[bool, ...], tuple[tuple[int, int], ...], int, tuple[bytes, ...]]
+_Saved = tuple[
+    int, int, tuple[bool, ...], tuple[tuple[int, int], ...], int, tuple[bytes, ...], tuple[tuple[int, ...], ...]
+]
 
 
 class PortableDebug(PortableState):
@@ -202,19 +204,28 @@ class PortableDebug(PortableState):
 
     def _save_cpus(self) -> tuple[object, ...]:
         """The state of every vCPU."""
-        states = []
+        states, controls, resident = [], [], self._resident
         for vcpu, context in enumerate(self._contexts):
+            controls.append(self._swap_controls(vcpu))
             if vcpu == self._resident:
                 self._uc.save(context)
             states.append(string_at(context, self._uc.context_size))
-        return self._resident, self._last, tuple(self._irq), tuple(self._rests), self._base, tuple(states)
+            self._swap_controls(vcpu, controls[-1])
+        self._load(resident)
+        return resident, self._last, tuple(self._irq), tuple(self._rests), self._base, tuple(states), tuple(controls)
 
     def _load_cpus(self, saved: object) -> None:
         """Bring back a state of this engine's."""
-        resident, self._last, irq, rests, self._base, states = cast("_Saved", saved)
+        resident, self._last, irq, rests, self._base, states, controls = cast("_Saved", saved)
+        for vcpu in range(self.vcpus):
+            self._swap_controls(vcpu)
         self._irq[:], self._rests[:] = irq, rests
         for context, state in zip(self._contexts, states, strict=True):
             self._uc.fill(context, state)
         self._resident = resident
-        self._restore(self._contexts[resident])
+        self._uc.restore(self._contexts[resident])
+        self._has_breakpoints = any(map(any, controls))
+        for vcpu in range(self.vcpus):
+            self._swap_controls(vcpu, controls[vcpu])
+        self._load(resident)
         self._stop = Stop.BUDGET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from ctypes import c_void_p
 from functools import partial
@@ -47,16 +48,24 @@ class PortableState(Engine):
         assert self._uc.handle.value is not None, "the engine is closed"
         if vcpu != self._resident:
             self._uc.save(self._contexts[self._resident])
-            self._restore(self._contexts[vcpu])
+            self._uc.restore(self._contexts[vcpu])
             self._resident = vcpu
 
-    def _restore(self, context: c_void_p) -> None:
-        """Put a vCPU's state into the emulator, which keeps its breakpoints in a list of its own."""
-        self._uc.restore(context)
-        if self._has_breakpoints:
-            for number in range(BREAKPOINTS):
-                control = (2, 0, 0, number, 5)
-                self._uc.write_system(control, self._uc.read_system(control))
+    # The emulator keeps the enabled breakpoints of all vCPUs in one list, and in each vCPU's state where its own are: a
+    # state that is to outlive them must be without any.
+
+    def _swap_controls(self, vcpu: int, controls: tuple[int, ...] = (0,) * BREAKPOINTS) -> tuple[int, ...]:
+        """Load a vCPU and write DBGBCRn_EL1; returns what they were."""
+        if not self._has_breakpoints:
+            return controls
+        self._load(vcpu)
+        before = tuple(self._uc.read_system((2, 0, 0, number, 5)) for number in range(BREAKPOINTS))
+        self._write_controls(controls)
+        return before
+
+    @abstractmethod
+    def _write_controls(self, controls: tuple[int, ...]) -> None:
+        """Have the emulator execute writes to DBGBCRn_EL1: the public API would not tell its list."""
 
     def _derive_anew(self) -> None:
         """Let the emulator derive anew what follows from PSTATE, as it does when a register like this is written."""
