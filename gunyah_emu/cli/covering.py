@@ -38,7 +38,7 @@ class Covering:
             from gunyah_emu.testing.coverage import Coverage
 
             self._coverage = Coverage()
-            self._coverage.watch(machine)
+            self._coverage.watch(machine, lines=self._lines is not None, calls=self._calls is not None)
 
     def write(self) -> None:
         """Write what was asked for; UserError where the host refuses."""

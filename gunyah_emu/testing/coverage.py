@@ -7,27 +7,59 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gunyah_emu.abi.errors import error_name
+from gunyah_emu.abi.legal import NATIVE
 from gunyah_emu.testing.lcov import Lcov
 from gunyah_emu.testing.line_table import line_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from gunyah_emu.abi.declare import Declaration
     from gunyah_emu.abi.decode import Entry
-    from gunyah_emu.abi.types import Results
     from gunyah_emu.boot.image import Image
-    from gunyah_emu.hypervisor.thread import Thread
     from gunyah_emu.machine import Machine
 
 BLOCKED = "(blocked)"
 """The result of a call that does not return at once."""
 VALUE = "(value)"
 """The result of a call that cannot fail."""
+MOST_RESULTS = 64
+"""Distinct values of x0 that are told apart quickly; there are some forty error codes."""
+
+
+class ResultCounter(dict["int | None", "list[int]"]):
+    """By what a call returned in x0 (None: nothing yet), how often: a list of one number, which is quick to count in.
+
+    Arguments:
+        declaration: the call.
+        encoding: how it is made.
+    """
+
+    def __init__(self, declaration: Declaration, encoding: str) -> None:
+        super().__init__()
+        self._declaration = declaration
+        self._encoding = encoding
+        self._values = [0]
+
+    def __missing__(self, code: int | None) -> list[int]:
+        """A result that was not seen before; of a call that cannot fail, all values are one result."""
+        cell = [0] if self._declaration.error or code is None else self._values
+        if len(self) < MOST_RESULTS:
+            self[code] = cell
+        return cell
+
+    def counts(self) -> Iterator[tuple[tuple[str, str, str], int]]:
+        """What was counted: (call, encoding, result) and how often."""
+        name, is_error = self._declaration.name, self._declaration.error
+        for code, (hits,) in self.items():
+            if code is None or is_error:
+                yield (name, self._encoding, BLOCKED if code is None else error_name(code)), hits
+        if self._values[0]:
+            yield (name, self._encoding, VALUE), self._values[0]
 
 
 class Coverage:
@@ -35,41 +67,53 @@ class Coverage:
 
     Attributes:
         blocks: by path of an ELF, (address as linked, bytes) of what vCPUs arrived at, with how many VMs did.
-        calls: (call, encoding, result) and how often.
         is_all: whether no VM ran through more code than is noted.
     """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Counter[tuple[int, int]]] = {}
-        self.calls: Counter[tuple[str, str, str]] = Counter()
+        self._added: Counter[tuple[str, str, str]] = Counter()
+        self._counters: list[ResultCounter] = []
         self.is_all = True
 
-    def watch(self, machine: Machine) -> None:
-        """Cover a machine that was just made: its VMs, not those that guests make; `take` what it gave at its end."""
-        for vm in machine.vms:
-            vm.engine.cover()
-        machine.hypervisor.wrap_calls(self._wrap)
+    @property
+    def calls(self) -> Counter[tuple[str, str, str]]:
+        """(call, encoding, result) and how often."""
+        found = self._added.copy()
+        for counter in self._counters:
+            for key, hits in counter.counts():
+                found[key] += hits
+        return found
+
+    def watch(self, machine: Machine, *, lines: bool = True, calls: bool = True) -> None:
+        """Cover a machine that was just made: its VMs, not those that guests make; `take` what it gave at its end.
+
+        Arguments:
+            machine: what to cover.
+            lines: note the code that is reached; costs nothing that can be measured.
+            calls: count hypercalls and their results; costs some 25 ns a call.
+        """
+        if lines:
+            for vm in machine.vms:
+                vm.engine.cover()
+        if calls:
+            machine.hypervisor.wrap_calls(self._wrap)
 
     def _wrap(self, entry: Entry, declaration: Declaration, encoding: str) -> Entry:
-        seen, name, is_error = self.calls, declaration.name, declaration.error
-        keys: dict[int, tuple[str, str, str]] = {}
-
-        def call(caller: Thread, *registers: int) -> Results:
-            results = entry(caller, *registers)
-            if results is None:
-                seen[name, encoding, BLOCKED] += 1
-                return None
-            code = results if type(results) is int else results[0]  # type: ignore[index]
-            key = keys.get(code)
-            if key is None:
-                if not is_error:
-                    code = 0
-                key = (name, encoding, error_name(code) if is_error else VALUE)
-                keys[code] = key
-            seen[key] += 1
-            return results
-
-        return call
+        """An entry that counts its results; of just as many registers, for `*registers` would cost as much again."""
+        count = declaration.register_count if encoding == NATIVE else len(declaration.argument_names)
+        counter = ResultCounter(declaration, encoding)
+        self._counters.append(counter)
+        registers = ", ".join(["caller", *(f"x{n}" for n in range(count))])
+        names: dict[str, Any] = {"entry": entry, "known": counter}
+        source = f"""
+def counted({registers}):
+    results = entry({registers})
+    known[results if results.__class__ is not tuple else results[0]][0] += 1
+    return results
+"""
+        exec(compile(source, f"<counter of {declaration.name}>", "exec"), names)
+        return cast("Entry", names["counted"])
 
     def take(self, machine: Machine) -> None:
         """Add what a machine's VMs arrived at; it may run on."""
@@ -105,7 +149,7 @@ class Coverage:
             for start, size, hits in found:
                 mine[start, size] += hits
         for name, encoding, result, hits in data["calls"]:
-            self.calls[name, encoding, result] += hits
+            self._added[name, encoding, result] += hits
         self.is_all &= data["is_all"]
 
     def lcov(self) -> Lcov:

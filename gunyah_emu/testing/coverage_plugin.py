@@ -39,7 +39,8 @@ def pytest_gunyah_machine(machine: MachineUnderTest, item: pytest.Item) -> None:
         from gunyah_emu.testing.coverage import Coverage
 
         config.stash[COVERAGE] = Coverage()
-    config.stash[COVERAGE].watch(machine)
+    lines, calls = (config.getoption(name) is not None for name in OPTIONS)
+    config.stash[COVERAGE].watch(machine, lines=lines, calls=calls)
 
 
 def pytest_gunyah_machine_done(machine: MachineUnderTest, item: pytest.Item) -> None:
