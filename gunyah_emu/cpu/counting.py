@@ -53,11 +53,14 @@ def _prove(door: Door) -> None:
         pc, x0 = (live[OFFSETS[name] : OFFSETS[name] + 8].cast("Q") for name in ("env_pc", "env_x"))
         pc[0], x0[0] = _BASE, 100
         found = [(core.run(0, budget), core.retired, 100 - x0[0], pc[0] - _BASE) for budget in (10, 3, 1)]
+        ours, emulators = core.next_block()
         core.close()
     finally:
         uc.close()
     if found != [(0, 10, 5, 0), (0, 4, 7, 0), (0, 2, 8, 0)]:
         raise DoorClosedError(f"unicorn's translator differs: blocks count {found}")
+    if ours != emulators:
+        raise DoorClosedError(f"unicorn's cache of blocks differs: {ours:#x}, not {emulators:#x}")
 
 
 def _nobody(*_: int) -> bool:

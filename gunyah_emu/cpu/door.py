@@ -32,12 +32,13 @@ from gunyah_emu.cpu.libunicorn import (
 
 OFFSETS = {
     "uc_cpu": 440, "uc_no_exit_request": 2034, "uc_translator": 768, "hook_callback": 40,
-    "operation_arguments": 24, "translator_env": 43248, "block_address": 0, "translation_next": 16,
-    "cpu_uc": 33192, "cpu_synchronize": 55192, "cpu_icount_decr": 304,
+    "operation_arguments": 24, "translator_env": 43248, "translation_next": 16,
+    "block_address": 0, "block_flags": 16, "block_kind": 24, "block_code": 32,
+    "cpu_uc": 33192, "cpu_synchronize": 55192, "cpu_icount_decr": 304, "cpu_block_cache": 312, "cpu_state": 41808,
     "cpu_env": 296, "cpu_cflags_next_tb": 24, "cpu_interrupt_request": 28,
     "cpu_halted": 33176, "cpu_exception_index": 33184,
     "cpu_registers": 54544, "cpu_before_el_change": 55072, "cpu_after_el_change": 55080, "hook_function": 0,
-    "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_btype": 552, "env_cf": 520, "env_vf": 524,
+    "env_x": 64, "env_pc": 320, "env_pstate": 328, "env_hflags": 336, "env_btype": 552, "env_cf": 520, "env_vf": 524,
     "env_nf": 528, "env_zf": 532, "env_daif": 560, "env_far_el1": 1056, "env_hpfar_el2": 1080, "env_sctlr_el1": 680,
     "env_cpacr_el1": 704, "env_vttbr_el2": 832, "env_ttbr0_el1": 776, "env_ttbr1_el1": 808,
     "env_tcr_el1": 856, "env_mdscr_el1": 2024, "env_syndrome": 3024,
@@ -52,9 +53,9 @@ _PRIVATE = (
     "arm_cpu_do_interrupt", "arm_rebuild_hflags", "cpu_loop_exit", "tlb_flush",
     "tb_invalidate_phys_range", "arm_mmu_idx", "get_phys_addr", "tlb_vaddr_to_host", "qemu_ram_addr_from_host",
     "get_arm_cp_reginfo", "fp_exception_el", "define_one_arm_cp_reg_with_opaque", "arm_cp_reset_ignore",
-    "uc_add_inline_hook", "helper_check_exit_request", "helper_exception_return", "gen_new_label",
-    "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3", "tcg_gen_brcond_i64",
-    "tcg_gen_callN", "tcg_gen_exit_tb", "translator_loop",
+    "uc_add_inline_hook", "helper_lookup_tb_ptr", "helper_check_exit_request", "helper_exception_return",
+    "gen_new_label", "tcg_temp_new_internal", "tcg_const_i64", "tcg_emit_op", "tcg_gen_op1", "tcg_gen_op3",
+    "tcg_gen_brcond_i64", "tcg_gen_callN", "tcg_gen_exit_tb", "translator_loop",
     "hw_breakpoint_update_all", "helper_msr_i_daifclear",
 )  # fmt: skip
 
@@ -274,6 +275,7 @@ def _prove_translator(door: Door, uc: Unicorn) -> None:
         _expect(f"the slot of {name}", _pointer(door.functions[name] + distance), function)
     handle = uc.handle.value
     assert handle is not None
+    _expect("the distance of the CPU's state", door.env(uc) - door.cpu(uc), OFFSETS["cpu_state"])
     counter = _pointer(door.cpu(uc) + OFFSETS["cpu_icount_decr"])
     _expect("what is in front of the CPU's state, the 4 bytes of icount_decr,", door.env(uc) - counter, 16)
     _expect("the CPU's pointer to its engine", _pointer(door.cpu(uc) + OFFSETS["cpu_uc"]), handle)

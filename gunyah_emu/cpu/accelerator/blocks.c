@@ -14,6 +14,8 @@
  * two blocks, so the check for a request is left out.  Whoever wants to see every block makes the budget look spent
  * (`hold`), and lets a single one in (`let_in`).
  *
+ * A jump that cannot be chained looks its target up by a call, and that is ours too (next_block).
+ *
  * Three functions of Unicorn's translator lead here first, by the library's table of function addresses, for the whole
  * process; translator_loop translates a block, and calls the two others meanwhile.  They pass on what is not about a block
  * of ours.
@@ -23,6 +25,9 @@
 enum { CONDITION_LE = 10 };      /* TCGCond */
 enum { TYPE_I32, TYPE_I64 };     /* TCGType */
 enum { EXIT_REQUESTED = 3 };     /* TB_EXIT_REQUESTED */
+enum { CACHE_BITS = 6, CACHE_PAGE = 0xfc0, CACHE_IN_PAGE = 0x3f }; /* TB_JMP_* with pages of 4 KiB */
+enum { SINGLE_STEPS = 1 << 30 }; /* TBFLAG_ANY */
+#define USUAL_KIND 0xff000000u   /* cflags: no CPU cluster, all instructions that fit */
 enum { LABEL_PRESENT = 1 };      /* TCGLabel */
 
 /* From the emulator's CPU state. */
@@ -36,7 +41,7 @@ static struct {
     char *length, *limit, *end; /* the operations that load them, which are not known before the whole block is */
     Core *core;
     uint64_t address;
-    int begun;
+    int begun, only_tells; /* it counts already; a call is not to be made, only a function to be made known */
 } block;
 
 static Core *first_core; /* of those whose blocks count */
@@ -55,18 +60,49 @@ static char *load_later(uintptr_t temporary, unsigned operation)
 
 static void known_now(char *operation, uint64_t value) { AT(uint64_t, operation, operation_arguments + 8) = value; }
 
-/* Call a function of ours.  The first call of an engine goes through Unicorn, which makes the function known to it. */
-static void generate_call_of(void (*function)(Core *, uint64_t), int *known)
+/* Call a function of ours.  Unicorn must have been told of it, which wants to call it as a hook at once: not yet. */
+static void generate_call_of(void *function, int *known, void *result, int count, void **arguments)
+{
+    char hook[128] = {0}; /* struct hook, of which only the function is looked at */
+    if (!*known) {
+        AT(void *, hook, hook_callback) = function;
+        block.only_tells = *known = 1;
+        uc_add_inline_hook(block.core->uc, hook, arguments, count);
+        block.only_tells = 0;
+    }
+    tcg_gen_callN(block.context, function, result, count, arguments);
+}
+
+static void generate_notice_by(void (*function)(Core *, uint64_t), int *known)
 {
     void *arguments[] = {(void *)constant((uint64_t)block.core), (void *)constant(block.address)};
-    if (*known) {
-        tcg_gen_callN(block.context, (void *)function, NULL, 2, arguments);
-    } else {
-        char hook[128] = {0}; /* struct hook, of which only the function is looked at */
-        AT(void *, hook, hook_callback) = (void *)function;
-        uc_add_inline_hook(block.core->uc, hook, arguments, 2);
-        *known = 1;
-    }
+    generate_call_of((void *)function, known, NULL, 2, arguments);
+}
+
+/* The code of the block that is next, if it is in the emulator's cache of blocks and is a usual one; NULL: ask the emulator. */
+static const void *cached_block(char *env)
+{
+    uint64_t pc = AT(uint64_t, env, env_pc), mixed = pc ^ pc >> CACHE_BITS;
+    uint64_t place = (mixed >> CACHE_BITS & CACHE_PAGE) | (mixed & CACHE_IN_PAGE);
+    uint32_t flags = AT(uint32_t, env, env_hflags);
+    char *found = AT(char *, env - cpu_state, cpu_block_cache + place * sizeof(char *));
+    if (found && AT(uint64_t, found, block_address) == pc && AT(uint32_t, found, block_flags) == flags
+        && AT(uint32_t, found, block_kind) == USUAL_KIND && !(flags & SINGLE_STEPS) && !AT(uint32_t, env, env_btype))
+        return AT(void *, found, block_code);
+    return NULL;
+}
+
+/* In the place of helper_lookup_tb_ptr: every jump to an address in a register or in another page comes here. */
+static const void *next_block(void *env)
+{
+    const void *code = cached_block(env);
+    return code ? code : helper_lookup_tb_ptr(env);
+}
+
+/* next_block(): what we and what the emulator would jump to now. */
+PyObject *Core_next_block(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    return Py_BuildValue("KK", (unsigned long long)cached_block(self->env), (unsigned long long)helper_lookup_tb_ptr(self->env));
 }
 
 static void begin(void)
@@ -76,7 +112,7 @@ static void begin(void)
     if (block.core->seen)
         await_block(block.core);
     if (block.address & 3) { /* it will never run */
-        generate_call_of(on_misaligned, &block.core->knows_on_misaligned);
+        generate_notice_by(on_misaligned, &block.core->knows_on_misaligned);
         return;
     }
     uintptr_t env = (uintptr_t)context + AT(uint64_t, context, translator_env);
@@ -96,14 +132,18 @@ void generate_call(void *context, void *function, void *result, int count, void 
 {
     if (context != block.context) {
         tcg_gen_callN(context, function, result, count, arguments);
+    } else if (block.only_tells) {
+        return;
     } else if (!block.begun && function == (void *)helper_check_exit_request) {
         begin();
+    } else if (function == (void *)helper_lookup_tb_ptr) {
+        generate_call_of((void *)next_block, &block.core->knows_next_block, result, count, arguments);
     } else {
         tcg_gen_callN(context, function, result, count, arguments);
         if (function == (void *)helper_exception_return)
-            generate_call_of(on_return, &block.core->knows_on_return);
+            generate_notice_by(on_return, &block.core->knows_on_return);
         else if (function == (void *)helper_msr_i_daifclear)
-            generate_call_of(on_unmask, &block.core->knows_on_unmask);
+            generate_notice_by(on_unmask, &block.core->knows_on_unmask);
     }
 }
 

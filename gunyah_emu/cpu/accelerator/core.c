@@ -433,6 +433,7 @@ static PyMethodDef methods[] = {
     {"set_registers", (PyCFunction)Core_set_registers, METH_VARARGS, "readers and writers by vCPU and slot"},
     {"replace", (PyCFunction)Core_replace, METH_VARARGS, "put a slot in the place of the emulator's own register"},
     {"add_window", (PyCFunction)Core_add_window, METH_VARARGS, "memory that the guest will see: host address, bytes, physical address, RAM number"},
+    {"next_block", (PyCFunction)Core_next_block, METH_NOARGS, "the code of the next block, by us and by the emulator"},
     {"walks", (PyCFunction)Core_walks, METH_VARARGS, "a translation by us and by the emulator: address, access, regime"},
     {"note_code", (PyCFunction)Core_note_code, METH_O, "the guest fetched from this page for the first time"},
     {"invalidate", (PyCFunction)Core_invalidate, METH_VARARGS, "forget what was translated: host address, bytes"},

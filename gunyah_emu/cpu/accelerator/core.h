@@ -24,13 +24,13 @@
 /* ---------------------------------------------------------------- what door.py tells us (layout.c) */
 
 #define OFFSETS(X)                                                                                                   \
-    X(uc_cpu) X(uc_no_exit_request) X(uc_translator) X(hook_callback) X(operation_arguments)                         \
-    X(translator_env) X(block_address) X(translation_next) X(cpu_uc) X(cpu_synchronize)                                                                   \
-    X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted) X(cpu_exception_index) X(cpu_registers)  \
-    X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)                                                  \
-    X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)                   \
-    X(env_daif) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)               \
-    X(env_tcr_el1) X(env_mdscr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)                               \
+    X(uc_cpu) X(uc_no_exit_request) X(uc_translator) X(hook_callback) X(operation_arguments) X(translator_env)       \
+    X(translation_next) X(block_address) X(block_flags) X(block_kind) X(block_code) X(cpu_uc) X(cpu_synchronize)     \
+    X(cpu_block_cache) X(cpu_state) X(cpu_env) X(cpu_cflags_next_tb) X(cpu_interrupt_request) X(cpu_halted)          \
+    X(cpu_exception_index) X(cpu_registers) X(cpu_before_el_change) X(cpu_after_el_change) X(hook_function)          \
+    X(env_hflags) X(env_x) X(env_pc) X(env_pstate) X(env_btype) X(env_syndrome) X(env_vaddress) X(env_target_el)     \
+    X(env_daif) X(env_far_el1) X(env_sctlr_el1) X(env_cpacr_el1) X(env_ttbr0_el1) X(env_ttbr1_el1)                   \
+    X(env_tcr_el1) X(env_mdscr_el1) X(env_vttbr_el2) X(env_hpfar_el2) X(env_exclusive_addr) X(env_size)              \
     X(register_type) X(register_opaque) X(register_readfn) X(register_writefn)
 
 #define FUNCTIONS(X)                                                                                                 \
@@ -48,6 +48,7 @@
     X(int, get_phys_addr, (void *, uint64_t, int, int, uint64_t *, uint32_t *, int *, uint64_t *, void *, void *))   \
     X(char *, tlb_vaddr_to_host, (void *, uint64_t, int, uint32_t))                                                  \
     X(void, uc_add_inline_hook, (void *, void *, void **, int))                                                      \
+    X(const void *, helper_lookup_tb_ptr, (void *))                                                                  \
     X(void, helper_check_exit_request, (void *, uint32_t))                                                           \
     X(void, helper_msr_i_daifclear, (void *, uint32_t))                                                              \
     X(void, helper_exception_return, (void *, uint64_t))                                                             \
@@ -140,7 +141,7 @@ typedef struct Core {
     int64_t shift;      /* what budget and granted are below their meaning: not 0 lets on_block see every block */
     Count *count, last_count; /* in front of the emulator's CPU state, unused there; when that is gone, here */
     struct Core *next;  /* blocks.c, as the next line: the next engine; functions that the emulator has been told of */
-    int knows_on_misaligned, knows_on_return, knows_on_unmask;
+    int knows_on_misaligned, knows_on_return, knows_next_block, knows_on_unmask;
     uint64_t base;      /* instructions before this run: the virtual clock */
     Py_ssize_t vcpus, current;
     int running, stop, wants_flush;
@@ -274,6 +275,7 @@ extern PyType_Spec Core_spec;
 void count_blocks(Core *self);
 void forget_blocks(Core *self);
 Core *core_with(void *env);
+PyObject *Core_next_block(Core *self, PyObject *ignored);
 void generate_call(void *context, void *function, void *result, int count, void **arguments);
 void generate_exit(void *context, const void *translation, unsigned exit);
 void translate(void *operations, void *state, void *cpu, void *translation, int most);
