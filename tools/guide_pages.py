@@ -7,6 +7,7 @@ A page's blocks are run in order, in a folder of its own.  A comment in front of
     <!-- file: NAME -->          the block is that file, from here on
     <!-- same as: PATH -->       the block is that file of the checkout
     <!-- folder: PATH -->        go on in a copy of that folder of the checkout (in front of any block)
+    <!-- checkout: PATH, ... --> go on in a folder that has these parts of the checkout at their places
     <!-- status: N -->           the last command of the block ends with this status
     <!-- not run: REASON -->     the block is for reading only
 
@@ -37,12 +38,14 @@ PAGES = (
     "docs/how-real.md",
     "docs/coverage.md",
     "docs/faults.md",
+    "docs/machine-file.md",
+    "docs/guests.md",
 )
 START = "guest_images/doorbell_irq"
 """What is in a page's folder at first."""
 
 BLOCK = re.compile(r"((?:<!-- [^\n]* -->\n)*)```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!-- (file|same as|folder|status|not run): (.*?) -->")
+COMMENT = re.compile(r"<!-- (file|same as|folder|checkout|status|not run): (.*?) -->")
 READ_ONLY = ("text", "gdb", "dts")
 PYTEST = "--no-header -p no:cacheprovider -p no:hypothesispytest -p no:timeout"
 TIMEOUT = 100
@@ -138,6 +141,10 @@ class Runner:
             self.folder = self.scratch / Path(options["folder"]).name
             if not self.folder.exists():
                 shutil.copytree(ROOT / options["folder"], self.folder)
+        if "checkout" in options:
+            self.folder = self.scratch / "checkout"
+            for name in options["checkout"].split(", "):
+                shutil.copytree(ROOT / name, self.folder / name)
         if "same as" in options:
             body = (ROOT / options["same as"]).read_text()
         if "file" in options:

@@ -72,9 +72,10 @@ class MachineTest(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The report alone: nobody wants a traceback through the plugin."""
+        from gunyah_emu.errors import UserError
         from gunyah_emu.testing.under_test import ExpectationError
 
-        if isinstance(excinfo.value, ExpectationError):
+        if isinstance(excinfo.value, (ExpectationError, UserError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
