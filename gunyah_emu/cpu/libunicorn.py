@@ -36,7 +36,11 @@ X_REGISTERS = (*range(REG_X0, REG_X0 + 29), REG_X29, REG_X30)
 # How uc_ctl encodes its request: number, count of arguments, direction.
 _CTL_WRITE_1, _CTL_WRITE_2, _CTL_WRITE_0 = 1 << 30 | 1 << 26, 1 << 30 | 2 << 26, 1 << 30
 _CTL_PAGE_SIZE, _CTL_USE_EXITS, _CTL_EXITS, _CTL_CPU_MODEL = 1, 4, 6, 7
-_CTL_REMOVE_CACHE, _CTL_FLUSH_TB, _CTL_FLUSH_TLB = 9, 10, 11
+_CTL_REMOVE_CACHE, _CTL_FLUSH_TB, _CTL_FLUSH_TLB, _CTL_CODE_BUFFER_SIZE = 9, 10, 11, 13
+
+CODE_BUFFER = 256 << 20
+"""Bytes for translated code: a guest that makes up code for ever takes that much of the host's memory, not the gigabyte
+that is the default.  When it is full, everything is translated anew; Linux boots in 40 MiB."""
 
 Encoding = tuple[int, int, int, int, int]
 """A system register: (op0, op1, CRn, CRm, op2)."""
@@ -150,6 +154,7 @@ class Unicorn:
         self._check(self._library.uc_open(ARCH_ARM64, MODE_ARM, byref(self.handle)), "uc_open")
         self._ctl(_CTL_CPU_MODEL | _CTL_WRITE_1, c_int(CPU_MODELS[cpu_model]))
         self._ctl(_CTL_PAGE_SIZE | _CTL_WRITE_1, c_uint32(4096))
+        self._ctl(_CTL_CODE_BUFFER_SIZE | _CTL_WRITE_1, c_uint32(CODE_BUFFER))
         # No address ends a run: `until` would, and address 0 is a place where guests live.
         self._ctl(_CTL_USE_EXITS | _CTL_WRITE_1, c_int(1))
         self._ctl(_CTL_EXITS | _CTL_WRITE_2, None, c_size_t(0))
