@@ -6,7 +6,6 @@ run, those objects are found again by the same steps; what else it has was made 
 
 from __future__ import annotations
 
-import enum
 from array import array
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from gunyah_emu.machine.memento import CONSTANT, MISSING, OURS, OUTSIDE, read_slot, slots_of
+from gunyah_emu.machine.memento import MISSING, OURS, is_ours, read_slot, slots_of
 
 Step = tuple[str, Any]
 """How to get from an object to one of its parts: what kind of part, and which."""
@@ -24,12 +23,6 @@ _ATOMS: Final = (int, str, bytes, float, bool, type(None), type, range, ModuleTy
 
 _CHANGING: Final = ("turn", "key", "value")
 """Steps that may lead elsewhere in a machine that has run."""
-
-
-def is_ours(kind: type) -> bool:
-    """Whether objects of a type are a machine's own, and can change."""
-    module = f"{kind.__module__}."
-    return module.startswith(OURS) and not module.startswith((*CONSTANT, *OUTSIDE)) and not issubclass(kind, enum.Enum)
 
 
 def parts(found: object) -> Iterator[tuple[Step, object]]:

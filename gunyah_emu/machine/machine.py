@@ -59,6 +59,8 @@ class Machine:
 
     #: what the VMs are made of; a test's machine has VMs that can do more
     vm_type: type[VirtualMachine] = VirtualMachine
+    #: a class derived elsewhere is still what snapshots are of
+    part_of_machine = True
 
     def __init__(
         self,

@@ -24,7 +24,8 @@ CONSTANT: Final = ("gunyah_emu.abi.", "gunyah_emu.boot.", "gunyah_emu.machine.co
 """Modules whose objects do not change once a machine is built."""
 
 OUTSIDE: Final = ("gunyah_emu.cli.", "gunyah_emu.debug.", "gunyah_emu.testing.")
-"""Modules whose objects watch machines and are no part of them."""
+"""Modules whose objects watch machines and are no part of them, but for classes that say `part_of_machine = True`: a
+test's machine, and its VMs."""
 
 _ATOMS: Final = frozenset({int, str, bytes, float, bool, type(None), type, range, ModuleType, memoryview})
 
@@ -32,6 +33,14 @@ _Restore = Callable[[], object]
 _Taker = Callable[[Any, list[object], list[_Restore]], None]
 
 MISSING: Final = object()
+
+
+def is_ours(kind: type) -> bool:
+    """Whether objects of a type are a machine's own, and can change."""
+    module = f"{kind.__module__}."
+    if not module.startswith(OURS) or module.startswith(CONSTANT) or issubclass(kind, (enum.Enum, type)):
+        return False
+    return not module.startswith(OUTSIDE) or getattr(kind, "part_of_machine", False)
 
 
 class Memento:
@@ -207,8 +216,7 @@ _TAKERS: dict[type, _Taker] = {
 
 
 def _taker_of(kind: type) -> _Taker:
-    module = f"{kind.__module__}."
-    if not module.startswith(OURS) or module.startswith((*CONSTANT, *OUTSIDE)) or issubclass(kind, (enum.Enum, type)):
+    if not is_ours(kind):
         return _take_nothing
     if hasattr(kind, "rewind"):
         return _take_marked

@@ -159,6 +159,9 @@ class VirtualMachine:
     The engine is created when the first vCPU starts, or by the machine's builder.
     """
 
+    #: a class derived elsewhere is still what snapshots are of
+    part_of_machine = True
+
     def __init__(self, machine: Machine, name: str, console: Console, *, configured: bool) -> None:
         self.machine = machine
         self.configured = configured

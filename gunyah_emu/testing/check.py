@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from gunyah_emu.abi.errors import ERROR_CODES
 from gunyah_emu.machine.scheduler import Reason
-from gunyah_emu.testing.replay import CallStep
 from gunyah_emu.testing.under_test import ExpectationError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def check(machine: MachineUnderTest) -> None:
     expect = machine.config.expect
     assert expect is not None
     machine.max_instructions = expect.max_instructions or machine.max_instructions
-    _leave_consoles(machine)
+    machine.leave_consoles()
     unmet = list(_unmet_ending(machine) if expect.until == "exit" else _run_until_met(machine))
     for console in expect.console:
         unmet += _unmet_other(machine, console)
@@ -40,13 +39,6 @@ def check(machine: MachineUnderTest) -> None:
         raise ExpectationError("\n".join([*unmet, machine.ending(machine.last_outcome)]))
     if expect.golden is not None:
         machine.assert_golden(expect.golden)
-
-
-def _leave_consoles(machine: MachineUnderTest) -> None:
-    """Nobody sits there but the file's own script, as in a plain run."""
-    with machine.noted(CallStep(_leave_consoles)):
-        for vm in machine.vms:
-            vm.console.expects_input = False
 
 
 def _place(machine: MachineUnderTest, section: object, message: str, key: str = "") -> str:

@@ -139,8 +139,9 @@ class RecordedMachine(Machine):
         is_outermost = not self._depth
         outcome = super().run(until=counted, max_instructions=budgets[0], max_virtual_ns=budgets[1], timeout=timeout)
         if is_outermost:
-            ended_early = outcome.reason in (Reason.UNTIL, Reason.TIMEOUT)
-            self.steps.append(RunStep(*budgets, polls if ended_early else None))
+            # At a wall-clock budget's end the condition had been asked, in vain, in that turn too.
+            asked = {Reason.UNTIL: polls, Reason.TIMEOUT: polls - 1}.get(outcome.reason)
+            self.steps.append(RunStep(*budgets, asked))
         self.notes += outcome.messages
         self.last_outcome = outcome
         return outcome

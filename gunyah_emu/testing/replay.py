@@ -15,7 +15,6 @@ from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
 
     from gunyah_emu.testing.under_test import MachineUnderTest
 
@@ -55,9 +54,16 @@ class ExpectStep(NamedTuple):
 
 
 class CallStep(NamedTuple):
-    """Anything else that was done to the machine."""
+    """Anything else that was done to the machine, or to a VM of it: a method and its arguments."""
 
-    repeat: Callable[[MachineUnderTest], object]
+    vm: str | None
+    method: str
+    arguments: tuple[object, ...] = ()
+
+    def repeat(self, machine: MachineUnderTest) -> None:
+        """Do it again."""
+        target = machine if self.vm is None else machine.vm(self.vm)
+        getattr(target, self.method)(*self.arguments)
 
 
 Step = RunStep | ExpectStep | CallStep

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from gunyah_emu.machine.scheduler import Reason
 from gunyah_emu.testing.pending import pending_in
 from gunyah_emu.testing.recorded import Limits, RecordedMachine
+from gunyah_emu.testing.replay import CallStep
 from gunyah_emu.testing.vm_under_test import ExpectationError, VmUnderTest
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class MachineUnderTest(RecordedMachine):
         """Let the slice that runs end with its block: somebody wants to look at the machine."""
         if self.scheduler.current is not None:
             self.scheduler.current.vm.engine.request_stop()
+
+    def leave_consoles(self) -> None:
+        """Nobody sits at the consoles but the machine file's own script, as in a plain run."""
+        with self.noted(CallStep(None, "leave_consoles")):
+            for vm in self.vms:
+                vm.console.expects_input = False
 
     # what a test asserts
 

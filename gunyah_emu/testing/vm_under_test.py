@@ -81,8 +81,7 @@ class VmUnderTest(VirtualMachine):
 
     def skip_to(self, position: int) -> None:
         """The next `expect` looks behind this many bytes of the output."""
-        name = self.name
-        with self.machine.noted(CallStep(lambda machine: machine.vm(name).skip_to(position))):
+        with self.machine.noted(CallStep(self.name, "skip_to", (position,))):
             self.seen = position
 
     def _await(self, wanted: str | re.Pattern[str]) -> Awaited:
@@ -92,14 +91,12 @@ class VmUnderTest(VirtualMachine):
 
     def send(self, text: str | bytes) -> None:
         """Type at its console; it reads that from its UART, or by semihosting, when it runs on."""
-        name = self.name
-        with self.machine.noted(CallStep(lambda machine: machine.vm(name).send(text))):
+        with self.machine.noted(CallStep(self.name, "send", (text,))):
             self.console.type(text)
 
     def end_input(self) -> None:
         """Nothing more will be typed: a guest that reads finds the end behind what waits for it."""
-        name = self.name
-        with self.machine.noted(CallStep(lambda machine: machine.vm(name).end_input())):
+        with self.machine.noted(CallStep(self.name, "end_input")):
             self.console.end_input()
 
     def tail(self, lines: int = CONSOLE_TAIL) -> str:
