@@ -45,7 +45,7 @@ def test_a_report_is_made_of_a_trace_afterwards_with_symbols_and_lines(tmp_path)
     assert data["vms"][:2] == ["sender", "receiver"]
     assert dict(data["summary"])["receiver"] == "PSCI SYSTEM_OFF, status 0"
     call = next(dict(pairs) for _, label, pairs in data["pool"] if label == "doorbell_send")
-    assert re.fullmatch(r"0x[0-9a-f]+ main\+0x[0-9a-f]+ \(sender\.c:\d+\)", call["lr"])
+    assert re.fullmatch(r"0x[0-9a-f]+ main\+0x[0-9a-f]+ \(sender\.c:\d+(, from sender\.c:\d+)?\)", call["lr"])
 
 
 def test_a_part_of_a_trace_is_shown(tmp_path):
