@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from gunyah_emu.cpu.engine import CallTable, Device, Engine, ExitHandler, Stop, open_engine
+from gunyah_emu.cpu.engine import Engine
 from gunyah_emu.cpu.exceptions import ExceptionLoop
 from gunyah_emu.cpu.libunicorn import Encoding
+from gunyah_emu.cpu.opening import open_engine
 from gunyah_emu.cpu.registers import Registers
+from gunyah_emu.cpu.seam import CallTable, Device, ExitHandler, Stop
 from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name
 from gunyah_emu.cpu.timer import FREQUENCY, INSTRUCTIONS_PER_TICK, GenericTimer
 

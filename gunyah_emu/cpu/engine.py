@@ -2,24 +2,22 @@
 
 An `Engine` is one VM's CPU: RAM and devices on its bus, vCPUs that are swapped inside it, callables for what traps.
 There are two ways to be one, and they behave alike to the instruction: `fast` rests on Unicorn's private parts and the
-C accelerator, `portable` on Unicorn's public C API alone.  `open_engine` chooses.
+C accelerator, `portable` on Unicorn's public C API alone.  `opening` chooses.
 """
 
 from __future__ import annotations
 
-import ctypes
-import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, MutableSequence, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from gunyah_emu.cpu.debugging import Halt, Wanted
 from gunyah_emu.cpu.exceptions import ExceptionLoop
 from gunyah_emu.cpu.identity import identity_registers
-from gunyah_emu.cpu.libunicorn import CPU_MODELS, Encoding
+from gunyah_emu.cpu.libunicorn import Encoding
+from gunyah_emu.cpu.seam import PAGE, Device, Ram, Setup, Stop, address_of
 from gunyah_emu.cpu.sysreg import SystemRegister, decode_system_access
 from gunyah_emu.cpu.timer import GenericTimer
-from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -34,114 +32,8 @@ _Exported = tuple[
 ]
 SEMIHOSTING = 0xD45E_0000  # HLT #0xF000
 _STP, _STP_MASK = 0x2900_0000, 0x7FC0_0000  # of general registers, without write-back
-PAGE = 4096
 MOST_BLOCKS = 1 << 20
 """Distinct blocks that coverage notes of one VM; a Linux kernel that boots runs through some 60,000."""
-
-
-STALE = "the C accelerator was built of other sources than these; `pip install -e .` builds it again"
-
-
-class Stop(enum.IntEnum):
-    """Why a run ended."""
-
-    BUDGET = 0
-    WFI = 1
-    REQUESTED = 2
-    EXCEPTION_LOOP = 3
-    HALTED = 4
-
-
-STOPS = tuple(Stop)
-
-
-class Device(Protocol):
-    """What is mapped on the bus: offsets from its base, sizes 1, 2, 4 or 8 bytes."""
-
-    def read(self, offset: int, size: int, /) -> int | None:
-        """The value; None for an external abort."""
-
-    def write(self, offset: int, size: int, value: int, /) -> bool | None:
-        """False for an external abort."""
-
-
-class ExitHandler:
-    """Answers what no table answers; the defaults are a machine without firmware.
-
-    `x` is x0..x30, live: reading and writing it reads and writes the guest's registers.
-    """
-
-    def on_call(self, vcpu: int, conduit: str, immediate: int, x: MutableSequence[int]) -> None:
-        """An HVC or SMC that is not in the call table; `conduit` is "hvc" or "smc"."""
-        x[0] = 0xFFFF_FFFF_FFFF_FFFF  # SMCCC: NOT_SUPPORTED
-
-    def on_semihosting(self, vcpu: int, x: MutableSequence[int]) -> bool | None:
-        """HLT #0xF000.  False denies it: the instruction is UNDEFINED."""
-        return False
-
-    def on_unknown_register(self, vcpu: int, encoding: Encoding, is_read: bool, pc: int) -> None:
-        """The guest accessed a system register that nobody implements, which is UNDEFINED; told once each way."""
-
-    def on_unmapped(self, vcpu: int, ipa: int, kind: str, pc: int) -> bool | None:
-        """Nothing is at `ipa`.  `kind` is "read", "write" or "fetch".
-
-        Returns True for a read or write that is to be made again, because a device is there now.  Otherwise the guest
-        takes an external abort.
-        """
-
-
-class CallTable:
-    """The hypercalls that are answered by callables, and the register convention of their results.
-
-    Arguments:
-        calls: entry(caller, x0, ...) -> int | tuple[int, ...] | None by immediate - base; None where there is no call.
-            The list is live: an entry replaced in it is called next time.
-        argument_counts: how many of x0.. each entry takes, 8 at most.
-        base: the immediate of the first entry.
-        results: x0 up to this many are results; those that the entry does not return are zeroed.
-        cleared: further registers that a call zeroes.
-        link: the register that receives the address behind the HVC; None: no register does.
-    """
-
-    __slots__ = ("argument_counts", "base", "calls", "cleared", "link", "results")
-
-    def __init__(
-        self,
-        calls: list[Callable[..., int | tuple[int, ...] | None] | None],
-        argument_counts: bytes,
-        base: int = 0x6000,
-        results: int = 8,
-        cleared: Sequence[int] = tuple(range(10, 18)),
-        link: int | None = 9,
-    ) -> None:
-        assert len(argument_counts) >= len(calls), f"{len(calls)} calls need as many counts, not {len(argument_counts)}"
-        assert max(argument_counts, default=0) <= 8, "a hypercall takes 8 arguments at most"
-        assert 1 <= results <= 8, f"a hypercall returns 1..8 results, not {results}"
-        self.calls = calls
-        self.argument_counts = argument_counts
-        self.base = base
-        self.results = results
-        self.cleared = cleared
-        self.link = link
-
-
-class Ram:
-    """A piece of RAM on the bus."""
-
-    __slots__ = ("executable", "host", "ipa", "memory", "size", "writable")
-
-    def __init__(self, ipa: int, memory: memoryview, writable: bool, executable: bool) -> None:
-        self.ipa = ipa
-        self.size = len(memory)
-        self.memory = memory
-        self.host = 0  # where it is in our own memory, for the way that needs to know
-        self.writable = writable
-        self.executable = executable
-
-
-def address_of(memory: memoryview) -> int:
-    """Where a writable buffer is in our own memory."""
-    return ctypes.addressof(ctypes.c_uint8.from_buffer(memory))
 
 
 class Engine(ABC):
@@ -158,28 +50,19 @@ class Engine(ABC):
 
     way: str
 
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-        why: str,
-    ) -> None:
-        self.why = why
-        self.cpu_model = cpu_model
-        self.vcpus = vcpus
+    def __init__(self, setup: Setup) -> None:
+        self.why = setup.why
+        self.cpu_model = setup.cpu_model
+        self.vcpus = setup.vcpus
         self.loop: ExceptionLoop | None = None
-        self.callers = callers
-        self.handler = handler
-        self.calls = calls
-        self.timers = [GenericTimer(self.now, self.shorten) for _ in range(vcpus)]
+        self.callers = setup.callers
+        self.handler = setup.handler
+        self.calls = setup.calls
+        self.timers = [GenericTimer(self.now, self.shorten) for _ in range(setup.vcpus)]
         self.ram: list[Ram] = []
         self.devices: list[tuple[int, int, Device]] = []
         self._reported: set[tuple[Encoding, bool]] = set()
-        self._declared = system_registers
+        self._declared = setup.system_registers
 
     # ------------------------------------------------------------------ the bus
 
@@ -500,55 +383,3 @@ class Engine(ABC):
                 self._reported.add((encoding, is_read))
                 self.handler.on_unknown_register(vcpu, encoding, is_read, pc)
         return False
-
-
-def open_engine(
-    *,
-    vcpus: int = 1,
-    cpu_model: str = "cortex-a72",
-    system_registers: Sequence[Sequence[SystemRegister]] = (),
-    calls: CallTable | None = None,
-    callers: Sequence[object] = (),
-    handler: ExitHandler | None = None,
-    way: str = "auto",
-) -> Engine:
-    """Make a VM's CPU.
-
-    Arguments:
-        vcpus: how many, all of them off until `reset`.
-        cpu_model: "cortex-a72" (default), "cortex-a53", "cortex-a57" or "max".
-        system_registers: of each vCPU, the registers that its owner answers; all vCPUs declare the same ones.
-        calls: the hypercalls that are answered by callables.
-        callers: the first argument of those, per vCPU.
-        handler: answers everything else.
-        way: "fast", "portable", or "auto" for fast where it works.
-    Errors: UserError for an unknown model or way, a missing Unicorn, or a fast way that was asked for and does not work
-        here.
-    """
-    if cpu_model not in CPU_MODELS:
-        raise UserError(f"the CPU model must be one of {', '.join(sorted(CPU_MODELS))}, not {cpu_model!r}")
-    if way not in ("auto", "fast", "portable"):
-        raise UserError(f"the engine's way must be auto, fast or portable, not {way!r}")
-    answering = ExitHandler() if handler is None else handler
-    everyone = list(callers) or [None] * vcpus
-    assert len(everyone) == vcpus >= 1, f"{vcpus} vCPUs need as many callers, not {len(everyone)}"
-    why = "asked for"
-    if way != "portable":
-        from gunyah_emu.cpu.door import DoorClosedError
-
-        try:
-            try:
-                from gunyah_emu.cpu.fast import FastEngine, open_accelerator
-
-                open_accelerator()
-            except (AttributeError, KeyError, TypeError) as error:
-                raise DoorClosedError(STALE) from error
-            return FastEngine(vcpus, cpu_model, system_registers, calls, everyone, answering)
-        except (DoorClosedError, ImportError) as error:
-            reason = str(error) if isinstance(error, DoorClosedError) else "the C accelerator is not built"
-            if way == "fast":
-                raise UserError(f"the fast way must work where it is asked for, but {reason}") from error
-            why = reason
-    from gunyah_emu.cpu.portable import PortableEngine
-
-    return PortableEngine(vcpus, cpu_model, system_registers, calls, everyone, answering, why)

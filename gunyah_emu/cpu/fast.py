@@ -8,7 +8,7 @@ and the first fetch from a page are faults that the accelerator sees with a full
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from ctypes import c_uint8
 from typing import cast
 
@@ -17,13 +17,14 @@ from gunyah_emu.cpu.counting import let_blocks_count
 from gunyah_emu.cpu.debugging import NEVER_HALT, NOWHERE, Halt, Wanted, Watched
 from gunyah_emu.cpu.door import OFFSETS, OPERATIONS, Door, open_door, register_key
 from gunyah_emu.cpu.el2 import SETUP, stage2_setup
-from gunyah_emu.cpu.engine import PAGE, STOPS, CallTable, Engine, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.engine import Engine
 from gunyah_emu.cpu.exceptions import SYNC_EXTERNAL, ExceptionLoop
 from gunyah_emu.cpu.fast_registers import FastRegisters, general_registers
 from gunyah_emu.cpu.libunicorn import HOOK_FETCH_PROT, HOOK_INTR, Encoding, Unicorn
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
+from gunyah_emu.cpu.seam import PAGE, STOPS, Ram, Setup, Stop
 from gunyah_emu.cpu.stage2 import TABLES, Stage2
-from gunyah_emu.cpu.sysreg import SystemRegister, encoding_name, trap_key
+from gunyah_emu.cpu.sysreg import encoding_name, trap_key
 from gunyah_emu.cpu.timer import COUNTERS
 from gunyah_emu.cpu.walking import let_us_walk
 
@@ -72,19 +73,10 @@ class FastEngine(Engine):
 
     way = "fast"
 
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         self._door = open_accelerator()
-        why = "unicorn's layout is as expected and the accelerator is built"
-        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
-        self._uc = uc = Unicorn(cpu_model)
+        super().__init__(setup)
+        self._uc = uc = Unicorn(setup.cpu_model)
         self._stage2 = Stage2()
         self._windows: list[_Window] = []
         self._next_physical = RAM_WINDOWS
@@ -93,7 +85,7 @@ class FastEngine(Engine):
             uc.write_system(encoding, value)
         live = memoryview((c_uint8 * OFFSETS["env_size"]).from_address(self._door.env(uc))).cast("B")
         self._pristine = bytes(live)
-        self._contexts = [bytearray(self._pristine) for _ in range(vcpus)]
+        self._contexts = [bytearray(self._pristine) for _ in range(setup.vcpus)]
         self.core = core = _accelerator.Core(
             uc.handle.value, self._contexts, self._on_call, self._on_undefined, self._on_fetch_fault, self._on_unmapped
         )
@@ -114,13 +106,13 @@ class FastEngine(Engine):
         self._live_x = general_registers(live)
         self._live_sctlr = live[(offset := _fields["SCTLR_EL1"]) : offset + 8].cast("Q")
         self._define_registers()
-        if calls is not None:
+        if (calls := setup.calls) is not None:
             cleared = sum(1 << number for number in calls.cleared)
             link = -1 if calls.link is None else calls.link
-            core.set_calls(calls.calls, calls.argument_counts, callers, calls.base, calls.results, cleared, link)
+            core.set_calls(calls.calls, calls.argument_counts, setup.callers, calls.base, calls.results, cleared, link)
         # The hot ones go to the accelerator without a step between.
         vars(self).update(set_irq=core.set_irq, request_stop=core.request_stop, shorten=core.shorten)
-        for vcpu in range(vcpus):
+        for vcpu in range(setup.vcpus):
             self.reset(vcpu, 0)
 
     def _define_registers(self) -> None:

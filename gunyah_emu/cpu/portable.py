@@ -10,19 +10,19 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
-from collections.abc import Sequence
 from ctypes import c_uint8, string_at
 from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.debugging import Halt
 from gunyah_emu.cpu.el2 import IPA_BITS, SETUP, VMPIDR_EL2
-from gunyah_emu.cpu.engine import MOST_BLOCKS, PAGE, CallTable, ExitHandler, Ram, Stop
+from gunyah_emu.cpu.engine import MOST_BLOCKS
 from gunyah_emu.cpu.exceptions import UNDEFINED, ExceptionLoop
 from gunyah_emu.cpu.identity import BREAKPOINTS
 from gunyah_emu.cpu.portable_traps import PortableTraps
 from gunyah_emu.cpu.registers import PSTATE_EL1H_MASKED, SYSTEM, Registers
 from gunyah_emu.cpu.results import register_written, unsigned
+from gunyah_emu.cpu.seam import PAGE, Ram, Setup, Stop
 from gunyah_emu.cpu.syndrome import enter_exception, is_floating_point
 from gunyah_emu.cpu.sysreg import SystemRegister, may_access_at_el0
 
@@ -48,17 +48,8 @@ class PortableEngine(PortableTraps):
 
     way = "portable"
 
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-        why: str,
-    ) -> None:
-        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self._running = False
         self._error: BaseException | None = None
         self._event: tuple[int, ...] | None = None
@@ -71,7 +62,7 @@ class PortableEngine(PortableTraps):
         for encoding, value in SETUP:
             uc.write_system(encoding, value)
         self._pristine = uc.new_context()
-        self._contexts = [uc.new_context() for _ in range(vcpus)]
+        self._contexts = [uc.new_context() for _ in range(self.vcpus)]
         self._replaced = [{r.encoding: r for r in row} for row in self._own_registers(uc.read_system)]
         for vcpu, row in enumerate(self._replaced):
             row[_ISR] = SystemRegister("ISR_EL1", _ISR, partial(self._interrupt_status, vcpu))
@@ -86,7 +77,7 @@ class PortableEngine(PortableTraps):
         uc.hook(u.HOOK_MEM_UNMAPPED | u.HOOK_MEM_PROT, u.MemoryHook(self._on_memory))
         uc.hook(u.HOOK_INSN, u.SystemHook(self._on_mrs), instruction=u.INSTRUCTION_MRS)
         uc.hook(u.HOOK_INSN, u.SystemHook(self._on_msr), instruction=u.INSTRUCTION_MSR)
-        for vcpu in range(vcpus):
+        for vcpu in range(self.vcpus):
             self.reset(vcpu, 0)
 
     # ------------------------------------------------------------------ the bus

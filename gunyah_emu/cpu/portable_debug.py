@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from ctypes import string_at
 from typing import cast
 
 from gunyah_emu.cpu import libunicorn as u
 from gunyah_emu.cpu.debugging import NEVER_HALT, NOWHERE, Halt, Wanted
-from gunyah_emu.cpu.engine import PAGE, CallTable, ExitHandler, Ram, Stop
 from gunyah_emu.cpu.libunicorn import Encoding
 from gunyah_emu.cpu.portable_state import PortableState
+from gunyah_emu.cpu.seam import PAGE, Ram, Setup, Stop
 from gunyah_emu.cpu.sysreg import SystemRegister
 
 _NOTHING = (0, 0)
@@ -23,27 +22,18 @@ _Saved = tuple[
 class PortableDebug(PortableState):
     """What a debugger asks of an engine."""
 
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-        why: str,
-    ) -> None:
-        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self._wanted: Wanted | None = None
         self._looks = False  # in this run
         self._halt = Halt(0)
         self._halt_after = NEVER_HALT
         self._pass = self._pass_call = NOWHERE
-        self._rests = [_NOTHING] * vcpus  # of each vCPU, (PC, instructions): what of a block is let in already
+        self._rests = [_NOTHING] * self.vcpus  # of each vCPU, (PC, instructions): what of a block is let in already
         self._cut = _NOTHING
         self._watched: set[int] = set()
         self._replaced: list[dict[Encoding, SystemRegister]] = []
-        self._irq = [False] * vcpus
+        self._irq = [False] * self.vcpus
         self._last = 0  # the vCPU that ran last
 
     def debug(self, wanted: Wanted | None) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from ctypes import c_void_p
 from functools import partial
 
 from gunyah_emu.cpu import libunicorn as u
-from gunyah_emu.cpu.engine import CallTable, Engine, ExitHandler, Stop
+from gunyah_emu.cpu.engine import Engine
 from gunyah_emu.cpu.identity import BREAKPOINTS
 from gunyah_emu.cpu.portable_registers import PortableRegisters
 from gunyah_emu.cpu.registers import SYSTEM
-from gunyah_emu.cpu.sysreg import SystemRegister
+from gunyah_emu.cpu.seam import Setup, Stop
 
 _SPSR = SYSTEM["SPSR_EL1"]
 
@@ -20,28 +19,19 @@ _SPSR = SYSTEM["SPSR_EL1"]
 class PortableState(Engine):
     """An emulator on Unicorn's public API, its vCPUs and its accounts."""
 
-    def __init__(
-        self,
-        vcpus: int,
-        cpu_model: str,
-        system_registers: Sequence[Sequence[SystemRegister]],
-        calls: CallTable | None,
-        callers: list[object],
-        handler: ExitHandler,
-        why: str,
-    ) -> None:
-        super().__init__(vcpus, cpu_model, system_registers, calls, callers, handler, why)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self._budget = self._granted = self._base = self._block_end = self._block_size = 0
         self._stop = Stop.BUDGET
         self._first: tuple[int, int, int] = (0, 0, 0)  # ESR, ELR, FAR of the last exception that led elsewhere
         self._first_vector = self._first_retired = 0
-        self._has_pan = cpu_model == "max"
-        self._uc = u.Unicorn(cpu_model)
+        self._has_pan = self.cpu_model == "max"
+        self._uc = u.Unicorn(self.cpu_model)
         self._has_breakpoints = False  # some vCPU has, or had
         self._resident = 0  # the vCPU that is in the emulator
         self._contexts: list[c_void_p] = []
         # Handlers look at other vCPUs too, which swaps those in; so what follows a handler says which one it means.
-        self._views = [PortableRegisters(self._uc, partial(self._load, vcpu)) for vcpu in range(vcpus)]
+        self._views = [PortableRegisters(self._uc, partial(self._load, vcpu)) for vcpu in range(self.vcpus)]
         self._trapped = [{r.encoding: r for r in row} for row in self._declared_registers()]
 
     def _load(self, vcpu: int) -> None:

@@ -9,10 +9,10 @@ from collections.abc import MutableSequence
 
 from gunyah_emu.cpu import exceptions as e
 from gunyah_emu.cpu import libunicorn as u
-from gunyah_emu.cpu.engine import PAGE, Stop
 from gunyah_emu.cpu.portable_debug import PortableDebug
 from gunyah_emu.cpu.registers import SYSTEM, Registers
 from gunyah_emu.cpu.results import hypercall_results, register_written, unsigned
+from gunyah_emu.cpu.seam import PAGE, Stop
 from gunyah_emu.cpu.syndrome import (
     DEBUG_EXCEPTION,
     data_abort,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.cpu.engine import PAGE
+from gunyah_emu.cpu.seam import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gunyah_emu import __version__
-from gunyah_emu.cpu.engine import Engine, address_of
+from gunyah_emu.cpu import Engine
+from gunyah_emu.cpu.seam import address_of
 from gunyah_emu.errors import UserError
 from gunyah_emu.machine.graph import Graph
 from gunyah_emu.machine.memento import MISSING, OURS, is_ours, read_slot, slots_of

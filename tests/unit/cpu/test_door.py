@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from gunyah_emu.cpu import door, libunicorn, open_engine
-from gunyah_emu.cpu.engine import STALE
+from gunyah_emu.cpu.opening import STALE
 from gunyah_emu.errors import UserError
 
 
