@@ -38,6 +38,7 @@ PAGES = (
     "docs/how-real.md",
     "docs/coverage.md",
     "docs/faults.md",
+    "docs/snapshots.md",
     "docs/machine-file.md",
     "docs/guests.md",
 )
