@@ -71,7 +71,7 @@ class CallCatch:
 
     def meets(self, vm: VirtualMachine, number: int) -> bool:
         """Whether a call is one of those."""
-        return self.vm in (None, vm) and (self.numbers is None or number in self.numbers)
+        return is_of(self, vm) and (self.numbers is None or number in self.numbers)
 
 
 class InterruptCatch:
@@ -88,6 +88,11 @@ class InterruptCatch:
 
 
 Point = Breakpoint | Watchpoint | CallCatch | InterruptCatch
+
+
+def is_of(point: Point, vm: VirtualMachine) -> bool:
+    """Whether a point is for a VM; by its name, since one that is made again after time went back is another object."""
+    return point.vm is None or point.vm.name == vm.name
 
 
 class HaltKind(enum.Enum):

@@ -202,7 +202,7 @@ class Session:
         """Run on; None: halted for a reason of ours."""
         machine, slices = self.machine, self.slices
         slices.halt_at, slices.quiet, self.sights.is_blind = limit, quiet, quiet
-        for returning in self._returning:
+        for returning in self._returning.keys() - slices.awaited:
             slices.count(returning, 1)
         reason = machine.advance(until=self._poll)
         if reason in ENDS:
@@ -240,12 +240,8 @@ class Session:
     def _reason_of_count(self, vcpu: VCpu, limit: int) -> Halt | None:
         """Which number of instructions was reached; None: none that matters."""
         position = self.position
-        for returning, catch in list(self._returning.items()):
-            if self.slices.counted(returning):
-                del self._returning[returning]
-                if not returning.on:  # a call that turns its caller off does not return
-                    continue
-                return Halt(HaltKind.CALL_RETURN, position, returning, catch)
+        if (returned := self._returned(vcpu)) is not None:
+            return Halt(HaltKind.CALL_RETURN, position, *returned)
         if (taken := self.sights.take_interrupt()) is not None:
             return Halt(HaltKind.INTERRUPT, position, *taken)
         if (stepped := self.slices.take_counted()) is not None:
@@ -254,6 +250,24 @@ class Session:
             return Halt(HaltKind.INTERRUPTED, position, self.current)
         if position >= limit:
             return Halt(HaltKind.POSITION, position, self.current)
+        return None
+
+    def _returned(self, current: VCpu) -> tuple[VCpu, CallCatch] | None:
+        """A vCPU whose call is done; one that is blocked in it is waited for."""
+        slices = self.slices
+        for vcpu, catch in list(self._returning.items()):
+            if vcpu in slices.awaited:
+                if vcpu is not current:
+                    continue
+                slices.awaited.discard(vcpu)
+            elif not slices.counted(vcpu):
+                continue
+            elif vcpu.blocked:
+                slices.awaited.add(vcpu)
+                continue
+            del self._returning[vcpu]
+            if vcpu.on:  # a call that turns its caller off does not return
+                return vcpu, catch
         return None
 
     # ------------------------------------------------------------------ backwards
@@ -282,6 +296,7 @@ class Session:
         self.slices.only = state.only
         self.slices.forget_counts()
         self._returning.clear()
+        self.slices.awaited.clear()
         self.sights.take_interrupt()
 
     def reverse_step(self, vcpu: VCpu, count: int = 1, *, interrupted: Interrupted | None = None) -> Halt:

@@ -8,7 +8,7 @@ from gunyah_emu.cpu.debugging import Wanted, Watched
 from gunyah_emu.cpu.decode import decode_access
 from gunyah_emu.debug.calls import call_number
 from gunyah_emu.debug.memory import EL1, pages, read_virtual
-from gunyah_emu.debug.points import Breakpoint, CallCatch, InterruptCatch, Watchpoint
+from gunyah_emu.debug.points import Breakpoint, CallCatch, InterruptCatch, Watchpoint, is_of
 
 if TYPE_CHECKING:
     from gunyah_emu.cpu.decode import Access
@@ -66,7 +66,7 @@ class Sights:
         """What a VM's engine is to look for; the same object as long as that is the same."""
         found = self._wanted.get(vm)
         if found is None:
-            mine = [point for point in self.points if point.vm in (None, vm)]
+            mine = [point for point in self.points if is_of(point, vm)]
             found = self._wanted[vm] = Wanted(
                 frozenset(point.address for point in mine if isinstance(point, Breakpoint)),
                 self._catcher(vm) if any(isinstance(point, CallCatch) for point in mine) else None,
@@ -100,7 +100,7 @@ class Sights:
         for point in self.points:
             if (
                 isinstance(point, Watchpoint)
-                and point.vm is vcpu.vm
+                and is_of(point, vcpu.vm)
                 and point.meets(access.address, access.size, is_read=access.is_read, is_write=access.is_write)
             ):
                 return point, max(access.address, point.address)
@@ -124,7 +124,7 @@ class Sights:
         """The one in front of which the vCPU stands."""
         pc = vcpu.vm.engine.registers(vcpu.index).pc
         found = (point for point in self.points if isinstance(point, Breakpoint))
-        return next((point for point in found if point.vm is vcpu.vm and point.address == pc), None)
+        return next((point for point in found if is_of(point, vcpu.vm) and point.address == pc), None)
 
     # interrupts: this is a sink
 
@@ -134,7 +134,7 @@ class Sights:
             return
         vcpu = self._machine.scheduler.current
         for point in self.points:
-            if isinstance(point, InterruptCatch) and vcpu is not None and point.vm in (None, vcpu.vm):
+            if isinstance(point, InterruptCatch) and vcpu is not None and is_of(point, vcpu.vm):
                 self._interrupt = vcpu, point
                 vcpu.vm.engine.halt_after(vcpu.vm.engine.retired)
                 return

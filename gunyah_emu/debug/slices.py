@@ -52,6 +52,7 @@ class Slices:
         quiet: look for nothing but positions.
         log: of each slice (vCPU, position at its begin, at its end), while somebody wants that.
         passing: a vCPU whose next instruction is to be executed whatever halts there.
+        awaited: vCPUs that are blocked in a call: halt when one of them is about to go on.
     """
 
     def __init__(self, machine: Machine, wanted_of: Callable[[VirtualMachine], Wanted]) -> None:
@@ -65,6 +66,7 @@ class Slices:
         self.quiet = False
         self.log: list[tuple[VCpu, int, int]] | None = None
         self.passing: VCpu | None = None
+        self.awaited: set[VCpu] = set()
 
     # what is wanted
 
@@ -119,6 +121,7 @@ class Slices:
         count = self.halt_at - self._machine.clock.instructions
         if not self.quiet:
             count = min(count, self._counts.get(vcpu, NEVER), 1 if self._single is vcpu else NEVER)
+            count = 0 if vcpu in self.awaited else count
         engine.halt_after(min(max(count, 0), (1 << 62) - 1))
         if self.passing is vcpu:
             engine.pass_once(engine.registers(vcpu.index).pc)

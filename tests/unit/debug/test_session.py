@@ -298,3 +298,38 @@ def test_little_memory_for_the_past_makes_it_slow_and_not_wrong():
 
 def here_of(session):
     return session.current, registers(session.current), session.machine.clock.now()
+
+
+VCPU_RUN = 0x6065
+
+
+def test_a_call_that_blocks_its_caller_returns_when_that_goes_on():
+    with Machine.from_toml(GUESTS / "root_proxy" / "machine.toml") as machine:
+        session = Session(machine)
+        session.catch_calls(numbers={VCPU_RUN}, returns=True)
+        call = session.resume()
+        assert call.kind is HaltKind.CALL
+        where = pc(call.vcpu)
+        back = session.resume()
+        assert (back.kind, back.vcpu, session.current) == (HaltKind.CALL_RETURN, call.vcpu, call.vcpu)
+        assert pc(back.vcpu) == where + 4
+        assert not back.vcpu.blocked
+        assert back.position > call.position + 1
+        assert [event.kind for event in session.sink.events].count("hypercall_return") >= 1
+
+
+def test_a_breakpoint_of_a_vm_that_a_guest_makes_is_there_again_after_going_back():
+    with Machine.from_toml(GUESTS / "root_proxy" / "machine.toml") as machine:
+        session = Session(machine)
+        session.catch_calls(numbers={VCPU_RUN})
+        assert session.resume().kind is HaltKind.CALL
+        child = machine.vms[-1]
+        assert child is not machine.vms[0]
+        entry = pc(child.vcpus[0])
+        session.remove(session.sights.points[0])
+        session.add_breakpoint(child, entry)
+        hit = session.resume()
+        assert (hit.kind, pc(hit.vcpu)) == (HaltKind.BREAKPOINT, entry)
+        session.go(0)
+        again = session.resume()
+        assert (again.kind, again.position, again.vcpu.vm.name) == (HaltKind.BREAKPOINT, hit.position, child.name)
