@@ -49,6 +49,8 @@ BLOCK = re.compile(r"((?:<!-- [^\n]* -->\n)*)```(\w+)\n(.*?)^```$", re.MULTILINE
 COMMENT = re.compile(r"<!-- (file|same as|folder|checkout|status|not run): (.*?) -->")
 READ_ONLY = ("text", "gdb", "dts")
 PYTEST = "--no-header -p no:cacheprovider -p no:hypothesispytest -p no:timeout"
+NOT_PASSED_ON = ("PYTEST", "CI", "BUILD_NUMBER")
+"""Beginnings of names of variables that change what pytest prints."""
 TIMEOUT = 100
 
 
@@ -114,7 +116,7 @@ class Runner:
         self.python: dict[str, object] = {"__name__": "__page__"}
         bin_folder = Path(sys.executable).parent
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)},
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "COLUMNS": "100",
             "NO_COLOR": "1",

@@ -6,25 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gunyah_emu.gic.cpu_interface import CpuInterface
-from gunyah_emu.gic.delivery import DeliverySnapshot
 from gunyah_emu.gic.direct import DirectDelivery
 from gunyah_emu.gic.distributor import Distributor
 from gunyah_emu.gic.model import ARCHITECTURAL, Model
 from gunyah_emu.gic.redistributor import Redistributor, Redistributors
-from gunyah_emu.gic.state import AFFINITY_MASK, EDGE_TRIGGERED, IDLE, SPI_BASE, InterruptTable
+from gunyah_emu.gic.state import AFFINITY_MASK, EDGE_TRIGGERED, SPI_BASE, InterruptTable
 
 if TYPE_CHECKING:
     from gunyah_emu.gic.delivery import Delivery
     from gunyah_emu.gic.observer import GicObserver
     from gunyah_emu.gic.why import InterruptState, Reason
-
-Snapshot = tuple[
-    tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
-    tuple[int, int, int],
-    tuple[int, ...],
-    DeliverySnapshot,
-    tuple[tuple[int, ...], ...],
-]
 
 MAXIMUM_VCPUS = 8
 MAXIMUM_SPIS = 988
@@ -135,34 +126,6 @@ class Gic:
         from gunyah_emu.gic.why import describe
 
         return describe(self._delivery, self.cpu_interfaces[vcpu], intid)
-
-    def snapshot(self) -> Snapshot:
-        """The whole state as plain integers and tuples; connections and the observer are not part of it."""
-        interrupts, delivery = self.interrupts, self._delivery
-        return (
-            (tuple(interrupts.states), tuple(interrupts.priorities), tuple(interrupts.routes)),
-            (delivery.group_enables, delivery.declined, delivery.sleeping),
-            (self.distributor.status, *(frame.status for frame in self.redistributors.frames)),
-            delivery.snapshot(),
-            tuple(cpu.snapshot() for cpu in self.cpu_interfaces),
-        )
-
-    def restore(self, saved: Snapshot) -> None:
-        """Take back a snapshot of a GIC of the same shape and model; IRQ lines that differ are driven."""
-        (states, priorities, routes), enables, statuses, lists, cpus = saved
-        interrupts, delivery = self.interrupts, self._delivery
-        assert len(states) == len(interrupts.states)
-        interrupts.states[:], interrupts.priorities[:], interrupts.routes[:] = states, priorities, routes
-        delivery.group_enables, delivery.declined, delivery.sleeping = enables
-        for frame, status in zip((self.distributor, *self.redistributors.frames), statuses, strict=True):
-            frame.status = status
-        for cpu, registers in zip(self.cpu_interfaces, cpus, strict=True):
-            cpu.candidates.clear()
-            cpu.best = IDLE
-            cpu.group1_enabled = registers[2] != 0
-        delivery.restore(lists)
-        for cpu, registers in zip(self.cpu_interfaces, cpus, strict=True):
-            cpu.restore(registers)
 
     @property
     def on_fatal(self) -> Callable[[int, str], None] | None:

@@ -138,24 +138,6 @@ class CpuInterface:
         running = ((active & -active).bit_length() - 1 << PRIORITY_STEP) & self.group_mask
         return min(running << PRIORITY_SHIFT, self._idle_threshold)
 
-    def snapshot(self) -> tuple[int, ...]:
-        """The registers, as plain data."""
-        return (
-            self.pmr,
-            self.active_priorities,
-            int(self.group1_enabled),
-            self._bpr0,
-            self._bpr1,
-            self._control,
-            int(self.line),
-        )
-
-    def restore(self, saved: tuple[int, ...]) -> None:
-        """Take back a snapshot; the line is driven only if it changes."""
-        self.pmr, self.active_priorities, enabled, self._bpr0, self._bpr1, self._control, _line = saved
-        self.group1_enabled = enabled != 0
-        self._update_group_mask()
-
     @property
     def running_priority(self) -> int:
         """The group priority of the interrupt being handled, 0xff when idle."""

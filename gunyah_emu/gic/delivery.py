@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gunyah_emu.gic.cpu_interface import CpuInterface
     from gunyah_emu.gic.observer import GicObserver
 
-DeliverySnapshot = tuple[tuple[object, ...], ...]
-
 
 class Delivery:
     """State common to both ways of delivery, and the operations that registers and sources need.
@@ -214,14 +212,6 @@ class Delivery:
             if self.can_generate(32 * vcpu + intid, group1=group1):
                 self.set_pending(32 * vcpu + intid, 0)
         self.settle()
-
-    def snapshot(self) -> DeliverySnapshot:
-        """What this way of delivery remembers besides the interrupts' states, as plain data."""
-        raise NotImplementedError
-
-    def restore(self, saved: DeliverySnapshot) -> None:
-        """Take back a snapshot, after the interrupts' states and before the CPU interfaces; lines follow later."""
-        raise NotImplementedError
 
     def key(self, slot: int) -> int:
         """The interrupt as a candidate: more urgent is smaller."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import Delivery, DeliverySnapshot
+from gunyah_emu.gic.delivery import Delivery
 from gunyah_emu.gic.state import (
     ACTIVE,
     EDGE_TRIGGERED,
@@ -253,15 +253,6 @@ class DirectDelivery(Delivery):
         for slot, route in enumerate(self.interrupts.routes):
             if route & INTERRUPT_ROUTING_MODE:
                 self._change(slot, self._states[slot])
-
-    def snapshot(self) -> DeliverySnapshot:
-        """What is offered follows from the interrupts' states."""
-        return ()
-
-    def restore(self, saved: DeliverySnapshot) -> None:
-        """Offer again what the restored states say."""
-        for slot, state in enumerate(self._states):
-            self._place(slot, state & ~OFFERED)
 
     def is_pending(self, slot: int) -> bool:
         """The latch, or the level of a level-sensitive interrupt."""

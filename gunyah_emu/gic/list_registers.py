@@ -24,22 +24,6 @@ PRIORITY_LEVELS = 32
 RANGE_SHIFT = 4
 """log2 of the interrupts that one bit of a search bitmap stands for."""
 
-_KEPT = (
-    "active_unlisted",
-    "active_unlisted_count",
-    "deliver_requested",
-    "ended",
-    "group1_enabled",
-    "priorities",
-    "search_priorities",
-    "search_ranges",
-    "slots",
-    "states",
-    "traps_eoi",
-    "traps_none_pending",
-    "unlisted_ends",
-)
-
 
 class ListRegisters:
     """The list registers of a vCPU and the notes about interrupts that found no room in them.
@@ -195,17 +179,3 @@ class ListRegisters:
         self.search_priorities |= 1 << level
         if self.group1_enabled:
             self.traps_none_pending = True
-
-    def snapshot(self) -> tuple[object, ...]:
-        """Everything but the candidates, which follow from the registers, as plain data."""
-        return tuple(tuple(kept) if isinstance(kept := getattr(self, name), list) else kept for name in _KEPT)
-
-    def restore(self, saved: tuple[object, ...]) -> None:
-        """Take back a snapshot; the CPU interface has no candidates before."""
-        for name, kept in zip(_KEPT, saved, strict=True):
-            setattr(self, name, list(kept) if isinstance(kept, tuple) else kept)
-        ended = self.ended
-        self._keys = [0] * len(self.slots)
-        for at, state in enumerate(self.states):
-            self.set_state(at, state)
-        self.ended = ended

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gunyah_emu.gic.delivery import DeliverySnapshot
 from gunyah_emu.gic.list_registers import ACTIVE_ONLY, NOBODY, PENDING, PENDING_ACTIVE
 from gunyah_emu.gic.listing import ListingDelivery, pending
 from gunyah_emu.gic.state import (
@@ -264,17 +263,6 @@ class VirtualDelivery(ListingDelivery):
             self._check_delivery(lists)
         self.participation_changed()
         self.settle()
-
-    def snapshot(self) -> DeliverySnapshot:
-        """The list registers and the notes beside them."""
-        return tuple(lists.snapshot() for lists in self.lists)
-
-    def restore(self, saved: DeliverySnapshot) -> None:
-        """Fill the list registers as they were."""
-        for slot in range(len(self._states)):
-            self._follow_route(slot)
-        for lists, data in zip(self.lists, saved, strict=True):
-            lists.restore(data)
 
     def is_pending(self, slot: int) -> bool:
         """ISPENDR: the register's word where there is one."""

@@ -332,12 +332,6 @@ class InterruptLifecycle(RuleBasedStateMachine):
         self.gic.cpu_interfaces[vcpu].write_ctlr(2 if split else 0)
         self.cpus[vcpu].split = split
 
-    @rule()
-    def save_and_restore(self) -> None:
-        saved = self.gic.snapshot()
-        self.gic.restore(saved)
-        assert self.gic.snapshot() == saved
-
     # What must hold.
 
     @invariant()

@@ -140,12 +140,6 @@ class ListRegisterBooks(RuleBasedStateMachine):
     def sleep(self, vcpu: int, asleep: int) -> None:
         self.gic.redistributors.write(vcpu << 17 | 0x14, 4, asleep)
 
-    @rule()
-    def save_and_restore(self) -> None:
-        saved = self.gic.snapshot()
-        self.gic.restore(saved)
-        assert self.gic.snapshot() == saved
-
     @invariant()
     def every_listed_interrupt_is_in_one_register(self) -> None:
         listed = [slot for lists in self.delivery.lists for slot in lists.slots if slot != NOBODY]
