@@ -1,8 +1,8 @@
 """The device tree of a VM: what a guest at EL1 reads to find its memory, its devices and its capabilities.
 
 The tree is QEMU's `virt` with what is modelled here, and the `hypervisor` node as Gunyah's resource manager writes it.
-libfdt writes the bytes; the same description gives the same bytes.  What is described is plain data, so that this room
-knows neither the machine nor its configuration.
+`flat_tree` writes the bytes; the same description gives the same bytes.  What is described is plain data, so that this
+room knows neither the machine nor its configuration.
 
 Source: Devicetree Specification 0.4; Linux Documentation/devicetree/bindings (arm,gic-v3, arm,pl011, arm,psci-1.0,
 arm,armv8-timer); the `hypervisor` node as recorded from the resource manager.
@@ -10,10 +10,10 @@ arm,armv8-timer); the `hypervisor` node as recorded from the resource manager.
 
 from __future__ import annotations
 
-from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
 from gunyah_emu.boot import virt_map
+from gunyah_emu.boot.flat_tree import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -285,52 +285,3 @@ def begin_resource(tree: Writer, name: str, resource: Doorbell | MessageQueue, c
     tree.strings("compatible", *compatible)
     tree.cells64("reg", resource.capability)
     tree.cells("qcom,label", resource.label)
-
-
-class Writer:
-    """libfdt's sequential writer, over a buffer that grows when it is full.
-
-    Arguments:
-        reserved: memory reservations, address and bytes of each.
-    """
-
-    __slots__ = ("_fdt",)
-
-    def __init__(self, reserved: Sequence[tuple[int, int]] = ()) -> None:
-        import libfdt
-
-        self._fdt = libfdt.FdtSw(8192)
-        for address, size in reserved:
-            self._fdt.add_reservemap_entry(address, size)
-        self._fdt.finish_reservemap()
-
-    def begin(self, name: str) -> None:
-        """Opens a node."""
-        self._fdt.begin_node(name)
-
-    def end(self) -> None:
-        """Closes the node that was opened last."""
-        self._fdt.end_node()
-
-    def property(self, name: str, value: bytes) -> None:
-        """A property of raw bytes."""
-        self._fdt.property(name, value)
-
-    def strings(self, name: str, *values: str) -> None:
-        """A property of strings, each with its NUL."""
-        self._fdt.property(name, b"".join(value.encode() + b"\0" for value in values))
-
-    def cells(self, name: str, *values: int) -> None:
-        """A property of 32-bit cells."""
-        self._fdt.property(name, pack(f">{len(values)}I", *values))
-
-    def cells64(self, name: str, *values: int) -> None:
-        """A property of 64-bit numbers, two cells each."""
-        self._fdt.property(name, pack(f">{len(values)}Q", *values))
-
-    def finish(self) -> bytes:
-        """The tree, without the buffer's unused end."""
-        tree = self._fdt.as_fdt()
-        tree.pack()
-        data = bytes(tree.as_bytearray())
-        return data + bytes(-len(data) % 8)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from struct import Struct, error, unpack_from
 from typing import TYPE_CHECKING
 
-from gunyah_emu.boot.device_tree import Writer, write_hypervisor, write_memory
+from gunyah_emu.boot.device_tree import write_hypervisor, write_memory
+from gunyah_emu.boot.flat_tree import Writer
 from gunyah_emu.errors import UserError
 
 if TYPE_CHECKING:
