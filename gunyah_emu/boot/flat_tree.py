@@ -34,9 +34,8 @@ class Writer:
         self._reserved = b"".join(pack(">QQ", *entry) for entry in (*reserved, (0, 0)))
         self._structure = bytearray()
         self._names = b""  # of properties; a new one comes in front, and may be the end of a longer one
-        self._names_at: list[
-            tuple[int, int]
-        ] = []  # where in the structure a name is meant, as a distance from their end
+        #: where the structure means a name, and how far from the end of all names that one begins
+        self._names_at: list[tuple[int, int]] = []
 
     def begin(self, name: str) -> None:
         """Opens a node."""
