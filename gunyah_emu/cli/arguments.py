@@ -6,6 +6,7 @@ import argparse
 
 from gunyah_emu.machine.config_keys import VM
 from gunyah_emu.machine.config_schema import Address, Choice, File, Integer, Table, Text
+from gunyah_emu.machine.counts import read_count
 
 EXIT_STATUSES = """exit status:
   0..123  the guest's own: PSCI SYSTEM_OFF is 0, semihosting SYS_EXIT_EXTENDED any
@@ -19,13 +20,8 @@ EXIT_STATUSES = """exit status:
 
 def count(text: str) -> int:
     """A positive count: decimal or 0x..., underscores, or with k, M, G (powers of ten)."""
-    multiplier = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
-    digits = text[:-1] if multiplier > 1 else text
-    try:
-        value = int(digits, 0) * multiplier
-    except ValueError:
-        value = 0
-    if value <= 0:
+    value = read_count(text)
+    if value is None:
         raise argparse.ArgumentTypeError(f"must be a positive count such as 5000, 20M or 1G, not {text!r}")
     return value
 

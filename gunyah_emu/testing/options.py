@@ -26,13 +26,10 @@ def option_group(parser: pytest.Parser) -> pytest.OptionGroup:
 
 def count_setting(config: pytest.Config, name: str) -> int:
     """A setting of pytest.ini or pyproject.toml that is a positive count, such as 5000 or 20M."""
+    from gunyah_emu.machine.counts import read_count
+
     text = str(config.getini(name)).strip()
-    multiplier = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
-    digits = text[:-1] if multiplier > 1 else text
-    try:
-        value = int(digits, 0) * multiplier
-    except ValueError:
-        value = 0
-    if value <= 0:
+    value = read_count(text)
+    if value is None:
         raise pytest.UsageError(f"the setting {name} must be a positive count such as 5000 or 20M; it is {text!r}")
     return value
